@@ -1,0 +1,71 @@
+//! Alerts: the four conditions that every engine evaluates under the same names.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::timestamp::Timestamp;
+
+/// How urgent an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Somebody should look.
+    Warning,
+    /// The system does not do its work.
+    Critical,
+}
+
+/// Whether an alert's condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// The condition holds, but not yet for long enough.
+    Pending,
+    /// The condition holds.
+    Firing,
+    /// The condition held and holds no more.
+    Resolved,
+}
+
+/// Names of the alert conditions.
+pub mod condition {
+    /// A role does not answer, or says that it is not ready.
+    pub const SERVICE_DOWN: &str = "ServiceDown";
+    /// More than 5 % of the jobs that ended in the last 5 minutes FAILED.
+    pub const JOB_FAILURE_RATE_HIGH: &str = "JobFailureRateHigh";
+    /// More jobs wait than a minute ago, and the oldest has waited for long.
+    pub const QUEUE_BACKLOG_GROWING: &str = "QueueBacklogGrowing";
+    /// A store does not answer.
+    pub const DATABASE_UNAVAILABLE: &str = "DatabaseUnavailable";
+
+    /// Every condition.
+    pub const ALL: [&str; 4] = [
+        SERVICE_DOWN,
+        JOB_FAILURE_RATE_HIGH,
+        QUEUE_BACKLOG_GROWING,
+        DATABASE_UNAVAILABLE,
+    ];
+}
+
+/// One alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// Name of its condition.
+    pub name: String,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// Whether its condition holds.
+    pub state: AlertState,
+    /// Role, queue or store that it is about.
+    pub subject: String,
+    /// What is wrong, with figures.
+    pub summary: String,
+    /// What to look at and what to do.
+    pub runbook: String,
+    /// Since when the condition holds.
+    pub since: Timestamp,
+    /// When it ceased to hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+}

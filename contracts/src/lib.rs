@@ -1,0 +1,32 @@
+//! The contracts of the Distributed Task Observatory.
+//!
+//! `schemas/*.json` is the authority on every document that crosses a process boundary; this crate is
+//! the Rust that speaks it: types, compiled validators, deterministic identifiers, and the one list of
+//! every name that two parts of the system must agree on (roles, queues, routing keys, metrics,
+//! environment variables).
+
+pub mod alert;
+pub mod api;
+pub mod control;
+pub mod event;
+pub mod history;
+pub mod ids;
+pub mod job;
+pub mod names;
+pub mod problem;
+pub mod role;
+pub mod timestamp;
+
+pub use alert::{Alert, AlertState, Severity};
+pub use event::{CONTRACT_VERSION, EventEnvelope, EventType, Producer};
+pub use ids::JobId;
+pub use job::{
+    AttemptOutcome, Job, JobAccepted, JobAttempt, JobOptions, JobRecord, JobStatus, JobSubmission, JobType,
+    JsonObject,
+};
+pub use problem::{FieldError, Problem, ProblemCode};
+pub use role::Role;
+pub use timestamp::Timestamp;
+
+/// Version of this build of the product, as every role reports it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,127 @@
+//! Every name that two parts of the system must agree on.
+
+/// Exchanges and queues of the event spine.
+pub mod spine {
+    /// Direct exchange of work messages.
+    pub const WORK_EXCHANGE: &str = "odd.work";
+    /// Topic exchange of lifecycle events.
+    pub const EVENTS_EXCHANGE: &str = "odd.events";
+    /// Queue of work messages: one `job.created` envelope each. Never bound to [`EVENTS_EXCHANGE`].
+    pub const JOBS_CREATED: &str = "jobs.created";
+    /// Queue of lifecycle events, bound to [`EVENTS_EXCHANGE`] with [`EVENTS_BINDING`].
+    pub const JOBS_EVENTS: &str = "jobs.events";
+    /// Queue of messages that no consumer can take.
+    pub const JOBS_DEAD_LETTER: &str = "jobs.dead-letter";
+    /// Binding of [`JOBS_EVENTS`].
+    pub const EVENTS_BINDING: &str = "job.#";
+    /// Routing key of a request to cancel a job, on [`WORK_EXCHANGE`].
+    pub const JOBS_CONTROL: &str = "jobs.control";
+
+    /// Every durable queue.
+    pub const QUEUES: [&str; 4] = [JOBS_CREATED, JOBS_EVENTS, JOBS_DEAD_LETTER, JOBS_CONTROL];
+
+    /// Media type of a message with one envelope.
+    pub const JSON: &str = "application/json";
+    /// Media type of a message with one or more envelopes, one a line.
+    pub const NDJSON: &str = "application/x-ndjson";
+    /// Most envelopes in one message.
+    pub const MAX_ENVELOPES: usize = 512;
+    /// Most bytes of envelopes in one message (a single larger envelope travels alone).
+    pub const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+    /// Header of a dead letter: why it is one ([`reason`]).
+    pub const HEADER_REASON: &str = "x-odd-reason";
+    /// Header of a dead letter: what exactly was wrong.
+    pub const HEADER_DETAIL: &str = "x-odd-detail";
+    /// Header of a dead letter: the queue it was taken from.
+    pub const HEADER_QUEUE: &str = "x-odd-queue";
+
+    /// Reasons for dead-lettering.
+    pub mod reason {
+        /// The message is no JSON.
+        pub const NOT_JSON: &str = "not_json";
+        /// The message is no event envelope, or not of a type that belongs on its queue.
+        pub const INVALID_ENVELOPE: &str = "invalid_envelope";
+        /// The envelope carries no valid job.
+        pub const INVALID_JOB: &str = "invalid_job";
+        /// Another payload was stored under the job's id before.
+        pub const ID_CONFLICT: &str = "id_conflict";
+        /// The store refuses the data itself.
+        pub const STORE_REFUSED: &str = "store_refused";
+    }
+}
+
+/// Names of HTTP headers.
+pub mod header {
+    /// Shared by everything that follows from one request; taken from the client or made.
+    pub const CORRELATION_ID: &str = "x-correlation-id";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+}
+
+/// Names of metrics. Each carries the label `service`; none carries a job id.
+pub mod metric {
+    /// Submissions received, by type.
+    pub const GATEWAY_SUBMITTED: &str = "gateway_jobs_submitted_total";
+    /// Submissions answered with 202.
+    pub const GATEWAY_ACCEPTED: &str = "gateway_jobs_accepted_total";
+    /// Submissions refused, by problem code.
+    pub const GATEWAY_REJECTED: &str = "gateway_jobs_rejected_total";
+    /// Executions that ended, whatever their outcome.
+    pub const PROCESSOR_PROCESSED: &str = "processor_jobs_processed_total";
+    /// Jobs that ended COMPLETED.
+    pub const PROCESSOR_COMPLETED: &str = "processor_jobs_completed_total";
+    /// Jobs that ended FAILED.
+    pub const PROCESSOR_FAILED: &str = "processor_jobs_failed_total";
+    /// Jobs that ended CANCELLED.
+    pub const PROCESSOR_CANCELLED: &str = "processor_jobs_cancelled_total";
+    /// Attempts that failed and are followed by another.
+    pub const PROCESSOR_RETRIED: &str = "processor_jobs_retried_total";
+    /// Work messages that were no valid job.
+    pub const PROCESSOR_VALIDATION_FAILED: &str = "processor_jobs_validation_failed_total";
+    /// Seconds that one execution took.
+    pub const PROCESSOR_SECONDS: &str = "processor_job_processing_seconds";
+    /// Executions running now.
+    pub const PROCESSOR_RUNNING: &str = "processor_jobs_running";
+    /// Events written to the event log, by event type.
+    pub const ENGINE_RECORDED: &str = "metrics_engine_events_recorded_total";
+    /// Events that were in the event log already.
+    pub const ENGINE_DUPLICATES: &str = "metrics_engine_events_duplicate_total";
+    /// Messages put aside, by reason.
+    pub const DEAD_LETTERED: &str = "odd_messages_dead_lettered_total";
+    /// Subscribers of the live stream.
+    pub const READ_MODEL_STREAMS: &str = "read_model_streams";
+
+    /// Value of the label `type` beyond [`MAX_TYPES`] different types.
+    pub const OTHER_TYPE: &str = "other";
+    /// Most different values of the label `type`.
+    pub const MAX_TYPES: usize = 100;
+}
+
+/// Names of environment variables.
+pub mod env {
+    /// Directory of everything that `odd` keeps on this machine.
+    pub const HOME: &str = "ODD_HOME";
+    /// Name of the instance that commands speak to.
+    pub const INSTANCE: &str = "ODD_INSTANCE";
+    /// Added to every published port.
+    pub const PORT_OFFSET: &str = "ODD_PORT_OFFSET";
+    /// Address that roles listen on.
+    pub const LISTEN_ADDRESS: &str = "ODD_LISTEN_ADDRESS";
+    /// Path of the SQLite file of the embedded adapters.
+    pub const SQLITE_PATH: &str = "ODD_SQLITE_PATH";
+    /// `normal` (survives a killed process) or `full` (survives a power cut).
+    pub const SQLITE_SYNCHRONOUS: &str = "ODD_SQLITE_SYNCHRONOUS";
+    /// Filter of log lines, such as `info` or `odd_processor=debug`.
+    pub const LOG: &str = "ODD_LOG";
+    /// Origins that browsers may call the read-model and the gateway from, separated by commas.
+    pub const CORS_ORIGINS: &str = "ODD_CORS_ORIGINS";
+    /// Jobs that a processor executes at the same time.
+    pub const PROCESSOR_SLOTS: &str = "ODD_PROCESSOR_SLOTS";
+    /// Address of the gateway, for clients.
+    pub const GATEWAY_URL: &str = "ODD_GATEWAY_URL";
+    /// Address of the read-model, for clients.
+    pub const READ_MODEL_URL: &str = "ODD_READ_MODEL_URL";
+    /// Seconds that a role may take to stop.
+    pub const SHUTDOWN_SECONDS: &str = "ODD_SHUTDOWN_SECONDS";
+}
