@@ -34,16 +34,30 @@ impl CounterEvent {
         let (key, sequence) = if event.event_type == EventType::DeadLettered {
             (event.idempotency_key.parse().ok()?, None)
         } else {
-            let sequence = event.sequence.filter(|s| odd_contracts::history::status_at(*s).is_some());
-            (event.job_id()?, Some(sequence.or_else(|| implied_sequence(event))?))
+            let sequence = event
+                .sequence
+                .filter(|s| odd_contracts::history::status_at(*s).is_some());
+            (
+                event.job_id()?,
+                Some(sequence.or_else(|| implied_sequence(event))?),
+            )
         };
-        Some(Self { key, sequence, job_type, occurred_at: event.occurred_at })
+        Some(Self {
+            key,
+            sequence,
+            job_type,
+            occurred_at: event.occurred_at,
+        })
     }
 }
 
 /// Sequence of an event whose producer set none: from its type and `payload.attempt`.
 fn implied_sequence(event: &EventEnvelope) -> Option<u32> {
-    let attempt = event.payload.get("attempt").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let attempt = event
+        .payload
+        .get("attempt")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap_or(0);
     odd_contracts::ids::sequence(event.event_type, u32::try_from(attempt).ok()?)
 }
 

@@ -242,11 +242,19 @@ pub trait JobStore: Send + Sync + 'static {
     async fn release(&self, jobs: &[(JobId, ClaimToken)]) -> Result<(), StoreError>;
 
     /// Cancels jobs, or lets their processors know.
-    async fn cancel(&self, requests: &[CancelRequest], claim: &Claim) -> Result<Vec<CancelOutcome>, StoreError>;
+    async fn cancel(
+        &self,
+        requests: &[CancelRequest],
+        claim: &Claim,
+    ) -> Result<Vec<CancelOutcome>, StoreError>;
 
     /// Stores each as FAILED unless its id is known: then the job that has it stays as it is, and none
     /// is returned. What is returned is unbacked and due after the claim's lease: publish, then settle.
-    async fn fail_poison(&self, poison: Vec<Poison>, claim: &Claim) -> Result<Vec<Option<Claimed>>, StoreError>;
+    async fn fail_poison(
+        &self,
+        poison: Vec<Poison>,
+        claim: &Claim,
+    ) -> Result<Vec<Option<Claimed>>, StoreError>;
 
     /// One job.
     async fn get(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;

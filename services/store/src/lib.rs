@@ -14,6 +14,6 @@ pub use counters::{CounterEvent, Counters, Generation};
 pub use error::StoreError;
 pub use event_log::{EventFilter, EventLog, Position, PositionedEvent};
 pub use job_store::{
-    CancelOutcome, CancelRequest, Claim, ClaimToken, Claimed, Commit, Due, JobCursor, JobFilter, JobStore, Poison,
-    Renewal, StoredJob, Taken, Work, WorkMode,
+    CancelOutcome, CancelRequest, Claim, ClaimToken, Claimed, Commit, Due, JobCursor, JobFilter, JobStore,
+    Poison, Renewal, StoredJob, Taken, Work, WorkMode,
 };
