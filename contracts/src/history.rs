@@ -83,6 +83,14 @@ pub fn events(record: &JobRecord, attempts: &[JobAttempt]) -> Vec<EventEnvelope>
     chain.events
 }
 
+/// Sequence numbers of the events that the record and its attempts imply, in order.
+pub fn sequences(record: &JobRecord, attempts: &[JobAttempt]) -> Vec<u32> {
+    events(record, attempts)
+        .into_iter()
+        .filter_map(|event| event.sequence)
+        .collect()
+}
+
 /// Whether the attempt's handler returned (a lost or cancelled one did not, as far as anybody knows).
 fn was_executed(attempt: &JobAttempt) -> bool {
     matches!(

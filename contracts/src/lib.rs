@@ -7,6 +7,7 @@
 
 pub mod alert;
 pub mod api;
+pub mod compat;
 pub mod control;
 pub mod event;
 pub mod history;
@@ -15,7 +16,9 @@ pub mod job;
 pub mod names;
 pub mod problem;
 pub mod role;
+pub mod schema;
 pub mod timestamp;
+pub mod ui;
 
 pub use alert::{Alert, AlertState, Severity};
 pub use event::{CONTRACT_VERSION, EventEnvelope, EventType, Producer};
@@ -26,6 +29,7 @@ pub use job::{
 };
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use role::Role;
+pub use schema::Schema;
 pub use timestamp::Timestamp;
 
 /// Version of this build of the product, as every role reports it.
