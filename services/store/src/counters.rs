@@ -10,6 +10,10 @@ use uuid::Uuid;
 
 use crate::StoreError;
 
+/// Most job types that are counted on their own; the jobs of further types are counted under `other`.
+/// Which types those are depends on the order in which they were first seen.
+pub const MAX_TYPES: usize = 200;
+
 /// A key set of counters. A rebuild fills a new one beside the one in use and then swaps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub i64);
@@ -52,7 +56,7 @@ impl CounterEvent {
 }
 
 /// Sequence of an event whose producer set none: from its type and `payload.attempt`.
-fn implied_sequence(event: &EventEnvelope) -> Option<u32> {
+pub fn implied_sequence(event: &EventEnvelope) -> Option<u32> {
     let attempt = event
         .payload
         .get("attempt")

@@ -92,7 +92,7 @@ pub enum Taken {
     Run(Box<Claimed>),
     /// The job is stored and waits: for its time, or for a free slot.
     Waiting(Box<Claimed>),
-    /// Somebody owes it already (its `due_at` lies ahead); the row is unbacked now. Nothing to publish.
+    /// A processor runs it (its `due_at` lies ahead); the row is unbacked now. Nothing to publish.
     Owed,
     /// It ended before (or right now, by an earlier cancellation): publish its history again.
     Ended(Box<Claimed>),
@@ -100,26 +100,38 @@ pub enum Taken {
     Conflict,
 }
 
-/// When a committed job is due again.
+/// When a committed job is due again, by the store's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Never: nobody owes it anything.
-    Never,
-    /// After this time, by the store's clock.
+    /// The job waits: due after this time, and unbacked from now on.
     In(Duration),
+    /// The job ended: never where its message stands for its events, else after this time
+    /// unless it is settled before.
+    Ended(Duration),
 }
 
 /// A new state of a job.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// The job as it shall be stored: status, error, result, `finished_at`, `updated_at` are written.
+    /// The job as it shall be stored: status, attempt, error, result, `finished_at` and `updated_at` are written.
     pub record: JobRecord,
-    /// The attempt that ended, found by its `take`.
-    pub attempt: Option<JobAttempt>,
+    /// All its executions, none of them open; the last is the one that ended now.
+    pub attempts: Vec<JobAttempt>,
     /// Proof of the taking.
     pub token: ClaimToken,
     /// When the job is due again.
     pub due: Due,
+}
+
+/// What became of a new state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Somebody else took the job, or it has ended: this state was discarded.
+    Discarded,
+    /// Written. Its unacknowledged message stands for its events.
+    Backed,
+    /// Written. The row itself stands for its events: settle it once they are confirmed, where it ended.
+    Unbacked,
 }
 
 /// What a renewal found.
@@ -212,7 +224,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// Takes the jobs of work messages; ids are distinct within a call.
     ///
     /// A job not seen before is inserted. One that ended has its history returned; one whose `due_at` lies
-    /// ahead is owed by somebody; one that is overdue is taken as [`JobStore::claim_due`] takes it.
+    /// ahead is unbacked from now on, as somebody owes it; one that is overdue is taken as
+    /// [`JobStore::claim_due`] takes it, but backed.
     async fn take(&self, work: Vec<Work>, claim: &Claim) -> Result<Vec<Taken>, StoreError>;
 
     /// Takes up to `limit` jobs that are due, those due longest first. No two claimers get the same job.
@@ -232,8 +245,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// were still held.
     async fn park(&self, jobs: &[(JobId, ClaimToken)]) -> Result<Vec<bool>, StoreError>;
 
-    /// Writes new states. False where the token is not the latest: that state was discarded.
-    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<bool>, StoreError>;
+    /// Writes new states of jobs that have not ended, each where its token is the latest.
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
     /// Sets `due_at` to null for jobs that ended and whose events are confirmed, where the token is the latest.
     async fn settle(&self, jobs: &[(JobId, ClaimToken)]) -> Result<(), StoreError>;

@@ -1,0 +1,368 @@
+//! The event log in SQLite.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use odd_contracts::api::ExportedHistory;
+use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::database::{Database, classify};
+use super::rows;
+use crate::counters::implied_sequence;
+use crate::{EventFilter, EventLog, Position, PositionedEvent, StoreError};
+
+/// The event log of one instance. Clones share it.
+#[derive(Clone)]
+pub struct SqliteEventLog {
+    database: Database,
+}
+
+impl SqliteEventLog {
+    /// The event log in this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+        }
+    }
+
+    async fn list(
+        &self,
+        filter: &EventFilter,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        let sql = list_statement(filter, order);
+        let bound = match order {
+            Order::Newest(before) => before.map_or(i64::MAX, |p| p.0),
+            Order::Oldest(after) => after.map_or(i64::MIN, |p| p.0),
+        };
+        // Only fixed texts and the numbers of event types are composed; every value is bound.
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(bound)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        if let Some(job) = filter.job_id {
+            query = query.bind(bytes(job));
+        }
+        if let Some(correlation_id) = &filter.correlation_id {
+            query = query.bind(correlation_id.clone());
+        }
+        let rows = query.fetch_all(self.database.readers()).await.map_err(classify)?;
+        rows.iter().map(read_positioned).collect()
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteEventLog {
+    fn adapter(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.ping().await
+    }
+
+    async fn append(&self, events: &[EventEnvelope]) -> Result<Vec<bool>, StoreError> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Arc<[NewRow]> = events.iter().map(NewRow::of).collect::<Result<_, _>>()?;
+        let inserted = Arc::clone(&rows);
+        let mut new = self
+            .database
+            .write(move |connection| {
+                let rows = Arc::clone(&inserted);
+                Box::pin(async move { insert(connection, &rows).await })
+            })
+            .await?;
+        // Of an id that the batch has twice, the first is the new one.
+        Ok(rows
+            .iter()
+            .map(|row| match &mut new {
+                New::All => true,
+                New::These(ids) => ids.remove(&row.event_id),
+            })
+            .collect())
+    }
+
+    async fn history(&self, job: JobId) -> Result<Vec<EventEnvelope>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT envelope FROM events WHERE job_id = ? AND sequence IS NOT NULL ORDER BY sequence, position",
+        )
+        .bind(bytes(job))
+        .fetch_all(self.database.readers())
+        .await
+        .map_err(classify)?;
+        rows.iter().map(|row| read_envelope(row, 0)).collect()
+    }
+
+    async fn newest(
+        &self,
+        filter: &EventFilter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        self.list(filter, Order::Newest(before), limit).await
+    }
+
+    async fn since(
+        &self,
+        filter: &EventFilter,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        self.list(filter, Order::Oldest(after), limit).await
+    }
+
+    async fn get(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
+        let row = sqlx::query("SELECT envelope FROM events WHERE event_id = ?")
+            .bind(bytes(event_id))
+            .fetch_optional(self.database.readers())
+            .await
+            .map_err(classify)?;
+        row.map(|row| read_envelope(&row, 0)).transpose()
+    }
+
+    async fn export(&self, after: Option<JobId>, limit: usize) -> Result<Vec<ExportedHistory>, StoreError> {
+        // Walks the index of jobs alone; a row is read once a job, for the time of its creation.
+        const EXPORT: &str = "
+            WITH page AS (
+                SELECT DISTINCT job_id FROM events
+                WHERE job_id > ?1 AND sequence IS NOT NULL ORDER BY job_id LIMIT ?2
+            )
+            SELECT job_id, sequence, CASE WHEN sequence = 0 THEN
+                (SELECT c.occurred_at FROM events c WHERE c.position = e.position AND c.event_type = ?3)
+            END
+            FROM events e
+            WHERE job_id > ?1 AND job_id <= (SELECT max(job_id) FROM page) AND sequence IS NOT NULL
+            ORDER BY job_id, sequence";
+        let rows = sqlx::query(EXPORT)
+            // No bytes sort before the id of all zeros.
+            .bind(after.map(bytes).unwrap_or_default())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(type_code(EventType::Created))
+            .fetch_all(self.database.readers())
+            .await
+            .map_err(classify)?;
+        fold_histories(&rows)
+    }
+}
+
+/// What is bound of an event.
+struct NewRow {
+    event_id: Uuid,
+    job_id: Option<Uuid>,
+    sequence: Option<u32>,
+    event_type: i64,
+    correlation_id: Arc<str>,
+    occurred_at: i64,
+    envelope: Arc<str>,
+}
+
+impl NewRow {
+    fn of(event: &EventEnvelope) -> Result<Self, StoreError> {
+        let envelope = serde_json::to_string(event).map_err(|error| StoreError::Refused(error.into()))?;
+        let sequence = (event.event_type != EventType::DeadLettered).then(|| {
+            let sequence = event.sequence.or_else(|| implied_sequence(event));
+            // An event with an attempt beyond all numbers still belongs to its job's history: last.
+            sequence.unwrap_or(u32::MAX)
+        });
+        Ok(Self {
+            event_id: event.event_id,
+            job_id: event.job_id(),
+            sequence,
+            event_type: type_code(event.event_type),
+            correlation_id: event.correlation_id.as_str().into(),
+            occurred_at: event.occurred_at.micros(),
+            envelope: envelope.into(),
+        })
+    }
+}
+
+/// Which rows of a batch were not recorded before.
+enum New {
+    All,
+    These(HashSet<Uuid>),
+}
+
+async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<New, StoreError> {
+    let last = last_position(connection).await?;
+    rows::execute(
+        connection,
+        "INSERT INTO events (event_id, job_id, sequence, event_type, correlation_id, occurred_at, envelope) VALUES",
+        "ON CONFLICT (event_id) DO NOTHING",
+        7,
+        rows,
+        |query, row| {
+            query
+                .bind(bytes(row.event_id))
+                .bind(row.job_id.map(bytes))
+                .bind(row.sequence)
+                .bind(row.event_type)
+                .bind(Arc::clone(&row.correlation_id))
+                .bind(row.occurred_at)
+                .bind(Arc::clone(&row.envelope))
+        },
+    )
+    .await?;
+    // Positions have no gaps, so their growth tells how many rows are new: mostly all of them. That is
+    // much cheaper than having every row returned.
+    let grown = last_position(connection).await? - last;
+    if usize::try_from(grown) == Ok(rows.len()) {
+        return Ok(New::All);
+    }
+    let ids = sqlx::query("SELECT event_id FROM events WHERE position > ?")
+        .bind(last)
+        .fetch_all(connection)
+        .await
+        .map_err(classify)?;
+    Ok(New::These(
+        ids.iter().map(|row| read_id(row, 0)).collect::<Result<_, _>>()?,
+    ))
+}
+
+async fn last_position(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events")
+        .fetch_one(connection)
+        .await
+        .map_err(classify)
+}
+
+/// Direction and bound of a list.
+#[derive(Clone, Copy)]
+enum Order {
+    Newest(Option<Position>),
+    Oldest(Option<Position>),
+}
+
+/// `?1` is the bound, `?2` the limit; the job and the correlation id follow where they are asked for.
+///
+/// One condition drives the search, the narrowest; the others are kept from the planner (by a unary
+/// plus), which has no statistics and might prefer them.
+fn list_statement(filter: &EventFilter, order: Order) -> String {
+    let (comparison, direction) = match order {
+        Order::Newest(_) => ("<", "DESC"),
+        Order::Oldest(_) => (">", "ASC"),
+    };
+    let codes: Vec<_> = filter
+        .event_types
+        .iter()
+        .map(|t| type_code(*t).to_string())
+        .collect();
+    let codes = codes.join(",");
+    let mut conditions = vec![format!("position {comparison} ?1")];
+    if filter.job_id.is_some() {
+        conditions.push("job_id = ?3".to_owned());
+    }
+    if filter.correlation_id.is_some() {
+        conditions.push(correlation_condition(filter.job_id.is_some()));
+    }
+    let narrowed = filter.job_id.is_some() || filter.correlation_id.is_some();
+    if filter.event_types.is_empty() || narrowed {
+        if !filter.event_types.is_empty() {
+            conditions.push(format!("+event_type IN ({codes})"));
+        }
+        let conditions = conditions.join(" AND ");
+        return format!(
+            "SELECT position, envelope FROM events WHERE {conditions} ORDER BY position {direction} LIMIT ?2"
+        );
+    }
+    list_types_statement(&filter.event_types, comparison, direction)
+}
+
+/// The newest (oldest) of each type, each from its own stretch of the index, and of them the newest (oldest):
+/// a rare type is found among millions of others without reading them.
+fn list_types_statement(types: &[EventType], comparison: &str, direction: &str) -> String {
+    let distinct: HashSet<_> = types.iter().copied().map(type_code).collect();
+    let mut distinct: Vec<_> = distinct.into_iter().collect();
+    distinct.sort_unstable();
+    let parts: Vec<_> = distinct
+        .into_iter()
+        .map(|code| {
+            format!(
+                "SELECT * FROM (SELECT position FROM events WHERE event_type = {code} AND position {comparison} ?1 \
+                 ORDER BY position {direction} LIMIT ?2)"
+            )
+        })
+        .collect();
+    let positions = parts.join(" UNION ALL ");
+    format!(
+        "SELECT position, envelope FROM events WHERE position IN ({positions}) \
+         ORDER BY position {direction} LIMIT ?2"
+    )
+}
+
+/// The events of the jobs whose history opens under the correlation id, and those that open one, as
+/// far as they carry it themselves.
+fn correlation_condition(by_job: bool) -> String {
+    if by_job {
+        return "correlation_id = ?4".to_owned();
+    }
+    const OPENING: &str =
+        "FROM events WHERE correlation_id = ?3 AND (sequence IS NULL OR sequence IN (0, 4, 5))";
+    format!(
+        "+correlation_id = ?3 AND position IN (\
+         SELECT position {OPENING} UNION ALL \
+         SELECT position FROM events WHERE job_id IN (SELECT job_id {OPENING} AND job_id IS NOT NULL))"
+    )
+}
+
+fn fold_histories(rows: &[SqliteRow]) -> Result<Vec<ExportedHistory>, StoreError> {
+    let mut histories: Vec<ExportedHistory> = Vec::new();
+    for row in rows {
+        let id = read_id(row, 0)?;
+        let sequence: u32 = row.try_get(1).map_err(classify)?;
+        let created_at: Option<i64> = row.try_get(2).map_err(classify)?;
+        if histories.last().is_none_or(|history| history.id != id) {
+            histories.push(ExportedHistory {
+                id,
+                created_at: None,
+                sequences: Vec::with_capacity(4),
+            });
+        }
+        if let Some(history) = histories.last_mut() {
+            history.sequences.push(sequence);
+            history.created_at = history.created_at.or(created_at.map(Timestamp::from_micros));
+        }
+    }
+    Ok(histories)
+}
+
+/// Number of an event type in the table. Never to change.
+const fn type_code(event_type: EventType) -> i64 {
+    match event_type {
+        EventType::Created => 0,
+        EventType::Validated => 1,
+        EventType::Scheduled => 2,
+        EventType::Executed => 3,
+        EventType::Retrying => 4,
+        EventType::Completed => 5,
+        EventType::Failed => 6,
+        EventType::Cancelled => 7,
+        EventType::DeadLettered => 8,
+    }
+}
+
+pub(super) fn bytes(id: Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+pub(super) fn read_id(row: &SqliteRow, column: usize) -> Result<Uuid, StoreError> {
+    let bytes: &[u8] = row.try_get(column).map_err(classify)?;
+    Uuid::from_slice(bytes).map_err(|error| StoreError::Damaged(format!("an identifier: {error}")))
+}
+
+fn read_envelope(row: &SqliteRow, column: usize) -> Result<EventEnvelope, StoreError> {
+    let text: &str = row.try_get(column).map_err(classify)?;
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("an event: {error}")))
+}
+
+fn read_positioned(row: &SqliteRow) -> Result<PositionedEvent, StoreError> {
+    Ok(PositionedEvent {
+        position: Position(row.try_get(0).map_err(classify)?),
+        event: read_envelope(row, 1)?,
+    })
+}
