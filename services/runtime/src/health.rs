@@ -1,0 +1,287 @@
+//! Whether a role is ready: each dependency it requires answered lately, damped against flapping.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use odd_contracts::api::Health;
+use odd_contracts::{Role, VERSION};
+use tokio::time::Instant;
+
+use crate::tasks::Tasks;
+
+/// A check whose last answer is older has failed.
+pub const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// Failures in a row that make a ready check unready.
+pub const FAILURES_TO_UNREADY: u32 = 2;
+
+/// Longest wait for one answer of a probe.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Readiness of a role: the conjunction of its checks. Clones are the same readiness.
+#[derive(Clone, Debug)]
+pub struct Readiness(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    role: Role,
+    draining: AtomicBool,
+    checks: RwLock<BTreeMap<String, Check>>,
+}
+
+/// One dependency of a role. Clones are the same check.
+#[derive(Clone, Debug)]
+pub struct Check(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    ready: bool,
+    failures: u32,
+    reason: String,
+    answered: Option<Instant>,
+}
+
+impl Readiness {
+    /// Ready, until a check is required.
+    pub fn new(role: Role) -> Self {
+        Self(Arc::new(Inner {
+            role,
+            draining: AtomicBool::new(false),
+            checks: RwLock::default(),
+        }))
+    }
+
+    /// The role.
+    pub fn role(&self) -> Role {
+        self.0.role
+    }
+
+    /// Requires a dependency. It is not ready until it answered for the first time. A name required twice is one check.
+    pub fn require(&self, name: &str) -> Check {
+        let mut checks = self.0.checks.write().unwrap_or_else(PoisonError::into_inner);
+        checks.entry(name.to_owned()).or_insert_with(Check::new).clone()
+    }
+
+    /// Requires a dependency and asks it every `interval` (at least every [`STALE_AFTER`] / 3) until the
+    /// shutdown, waiting at most three seconds for an answer.
+    pub fn probe<F, Fut, E>(&self, tasks: &Tasks, name: &str, interval: Duration, mut ask: F) -> Check
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send,
+    {
+        let check = self.require(name);
+        let answers = check.clone();
+        let interval = interval.min(STALE_AFTER / 3);
+        let shutdown = tasks.shutdown().clone();
+        tasks.spawn(format!("probe of {name}"), async move {
+            let probing = async move {
+                loop {
+                    match tokio::time::timeout(PROBE_LIMIT, ask()).await {
+                        Ok(Ok(())) => answers.ok(),
+                        Ok(Err(error)) => answers.failed(error),
+                        Err(_) => answers.failed("no answer in time"),
+                    }
+                    tokio::time::sleep(interval).await;
+                }
+            };
+            tokio::select! {
+                () = probing => {}
+                () = shutdown.signalled() => {}
+            }
+        });
+        check
+    }
+
+    /// The role is about to stop: not ready from now on, whatever its checks say.
+    pub fn set_draining(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the role is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether the role is ready.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && self.failing().is_empty()
+    }
+
+    /// Answer of `/healthz`: the process lives.
+    pub fn liveness(&self) -> Health {
+        self.answer("ok".to_owned(), BTreeMap::new())
+    }
+
+    /// Answer of `/readyz`, and whether it is ready.
+    pub fn report(&self) -> (bool, Health) {
+        let checks: BTreeMap<_, _> = self
+            .checks()
+            .into_iter()
+            .map(|(name, check)| (name, check.verdict().err().unwrap_or_else(|| "ok".to_owned())))
+            .collect();
+        let failing: Vec<_> = checks
+            .iter()
+            .filter(|(_, state)| *state != "ok")
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let status = if self.is_draining() {
+            "draining".to_owned()
+        } else if failing.is_empty() {
+            "ok".to_owned()
+        } else {
+            format!("not ready: {}", failing.join(", "))
+        };
+        (status == "ok", self.answer(status, checks))
+    }
+
+    fn answer(&self, status: String, checks: BTreeMap<String, String>) -> Health {
+        Health {
+            status,
+            service: self.0.role.name().to_owned(),
+            version: VERSION.to_owned(),
+            checks,
+        }
+    }
+
+    fn failing(&self) -> Vec<String> {
+        let failing = |(name, check): (String, Check)| check.verdict().err().map(|_| name);
+        self.checks().into_iter().filter_map(failing).collect()
+    }
+
+    fn checks(&self) -> BTreeMap<String, Check> {
+        self.0
+            .checks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Check {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            ready: false,
+            failures: 0,
+            reason: "has not answered yet".to_owned(),
+            answered: None,
+        })))
+    }
+
+    /// The dependency answered.
+    pub fn ok(&self) {
+        let mut state = self.state();
+        state.ready = true;
+        state.failures = 0;
+        state.answered = Some(Instant::now());
+    }
+
+    /// The dependency did not answer, or badly. Twice in a row makes the check unready.
+    pub fn failed(&self, reason: impl Display) {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        state.reason = reason.to_string();
+        state.answered = Some(Instant::now());
+        if state.failures >= FAILURES_TO_UNREADY {
+            state.ready = false;
+        }
+    }
+
+    /// Whether the dependency counts as ready.
+    pub fn is_ready(&self) -> bool {
+        self.verdict().is_ok()
+    }
+
+    /// Why the dependency does not count as ready, where it does not.
+    pub fn reason(&self) -> Option<String> {
+        self.verdict().err()
+    }
+
+    fn verdict(&self) -> Result<(), String> {
+        let state = self.state();
+        let silent = state.answered.map(|at| at.elapsed());
+        match silent {
+            Some(silent) if silent >= STALE_AFTER => {
+                Err(format!("has not answered for {} s", silent.as_secs()))
+            }
+            _ if state.ready => Ok(()),
+            _ => Err(state.reason.clone()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shutdown::Shutdown;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failure_is_damped_and_one_success_heals() {
+        let readiness = Readiness::new(Role::Gateway);
+        assert!(readiness.is_ready(), "nothing is required yet");
+        let check = readiness.require("spine");
+        assert!(!readiness.is_ready(), "it has not answered yet");
+        check.ok();
+        check.failed("refused");
+        assert!(readiness.is_ready(), "one failure is none");
+        check.failed("refused");
+        let (ready, health) = readiness.report();
+        assert!(!ready);
+        assert_eq!(health.status, "not ready: spine");
+        assert_eq!(health.checks["spine"], "refused");
+        check.ok();
+        assert!(readiness.is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_falls_silent_has_failed() {
+        let check = Readiness::new(Role::Gateway).require("spine");
+        check.ok();
+        tokio::time::advance(STALE_AFTER - Duration::from_millis(1)).await;
+        assert!(check.is_ready());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(check.reason().unwrap(), "has not answered for 10 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_is_not_ready_but_alive() {
+        let readiness = Readiness::new(Role::Processor);
+        readiness.require("spine").ok();
+        readiness.set_draining();
+        let (ready, health) = readiness.report();
+        assert!(!ready && health.status == "draining");
+        assert_eq!(readiness.liveness().status, "ok");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_follows_its_dependency_and_ends_with_the_role() {
+        let (shutdown, readiness) = (Shutdown::default(), Readiness::new(Role::Gateway));
+        let tasks = Tasks::new(shutdown.clone());
+        let up = Arc::new(AtomicBool::new(true));
+        let asked = up.clone();
+        let check = readiness.probe(&tasks, "spine", Duration::from_secs(1), move || {
+            let up = asked.load(Ordering::SeqCst);
+            async move { if up { Ok(()) } else { Err("down") } }
+        });
+        for state in [true, false, true] {
+            up.store(state, Ordering::SeqCst);
+            let reached = async {
+                while check.is_ready() != state {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), reached)
+                .await
+                .unwrap();
+        }
+        shutdown.trigger();
+        tasks.join(Duration::from_secs(1)).await.unwrap();
+    }
+}
