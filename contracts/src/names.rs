@@ -67,6 +67,10 @@ pub mod metric {
     pub const GATEWAY_ACCEPTED: &str = "gateway_jobs_accepted_total";
     /// Submissions refused, by problem code.
     pub const GATEWAY_REJECTED: &str = "gateway_jobs_rejected_total";
+    /// `job.created` events that the gateway left to the processor.
+    pub const GATEWAY_EVENTS_DROPPED: &str = "gateway_created_events_dropped_total";
+    /// Seconds that the spine took to confirm what was published together.
+    pub const GATEWAY_CONFIRM_SECONDS: &str = "gateway_confirm_seconds";
     /// Executions that ended, whatever their outcome.
     pub const PROCESSOR_PROCESSED: &str = "processor_jobs_processed_total";
     /// Jobs that ended COMPLETED.
@@ -116,6 +120,12 @@ pub mod env {
     pub const LOG: &str = "ODD_LOG";
     /// Origins that browsers may call the read-model and the gateway from, separated by commas.
     pub const CORS_ORIGINS: &str = "ODD_CORS_ORIGINS";
+    /// Seconds that the gateway waits for the spine's confirm.
+    pub const GATEWAY_CONFIRM_SECONDS: &str = "ODD_GATEWAY_CONFIRM_SECONDS";
+    /// Accepted ids that the gateway remembers, to recognise a repetition.
+    pub const GATEWAY_WINDOW: &str = "ODD_GATEWAY_WINDOW";
+    /// Messages of the gateway that may wait for the spine's confirm at the same time.
+    pub const GATEWAY_MAX_WAITING: &str = "ODD_GATEWAY_MAX_WAITING";
     /// Jobs that a processor executes at the same time.
     pub const PROCESSOR_SLOTS: &str = "ODD_PROCESSOR_SLOTS";
     /// Address of the gateway, for clients.
