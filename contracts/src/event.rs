@@ -139,7 +139,11 @@ pub struct EventEnvelope {
     #[schema(value_type = Object)]
     pub payload: JsonObject,
     /// Place in the job's history ([`crate::ids::sequence`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::number::optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sequence: Option<u32>,
     /// The event that led to this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,6 +12,7 @@ use crate::event::Producer;
 use uuid::Uuid;
 
 use crate::ids::PayloadDigest;
+use crate::number::optional_whole;
 use crate::timestamp::Timestamp;
 
 /// A JSON object.
@@ -151,19 +152,35 @@ impl<'de> Deserialize<'de> for JobType {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobOptions {
     /// Attempts before the job ends FAILED: 1–25, 3 where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(minimum = 1, maximum = 25)]
     pub max_attempts: Option<u32>,
     /// Backoff before the second attempt, in milliseconds, doubled for each further one: 0–3,600,000, 500 where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(maximum = 3_600_000)]
     pub backoff_ms: Option<u64>,
     /// Longest time one attempt may take, in milliseconds: 1–86,400,000, 30,000 where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(minimum = 1, maximum = 86_400_000)]
     pub timeout_ms: Option<u64>,
     /// Time to wait before the first attempt, in milliseconds: 0–31,536,000,000 (a year). Excludes `runAt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "optional_whole",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(maximum = 31_536_000_000_u64)]
     pub delay_ms: Option<u64>,
     /// Instant before which the first attempt must not start. Excludes `delayMs`.

@@ -14,6 +14,7 @@ pub mod history;
 pub mod ids;
 pub mod job;
 pub mod names;
+mod number;
 pub mod problem;
 pub mod role;
 pub mod schema;
