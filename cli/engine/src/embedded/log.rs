@@ -1,0 +1,114 @@
+//! The end of a log, and what it probably means.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// How far back from its end a log is looked at.
+const WINDOW: u64 = 256 * 1024;
+
+/// The last `lines` lines of a file; none where there is no file.
+///
+/// # Errors
+/// Whatever reading fails with.
+pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
+    tail_from(path, 0, lines)
+}
+
+/// The same, of what was written behind the first `skip` bytes.
+pub(super) fn tail_from(path: &Path, skip: u64, lines: usize) -> io::Result<Vec<String>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    let mut window = WINDOW.max(u64::try_from(lines).unwrap_or(u64::MAX).saturating_mul(1_024));
+    loop {
+        let start = length.saturating_sub(window).max(skip.min(length));
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(length - start).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = start <= skip;
+        // The first line of a window may be cut.
+        let found: Vec<&str> = text.lines().skip(usize::from(!whole)).collect();
+        if whole || found.len() >= lines {
+            let from = found.len().saturating_sub(lines);
+            return Ok(found[from..].iter().map(|line| (*line).to_owned()).collect());
+        }
+        window = window.saturating_mul(4);
+    }
+}
+
+/// What the last lines of a log say of why the process ended: the latest error, else a panic, else the last line.
+pub fn likely_cause(lines: &[String]) -> Option<String> {
+    let error = lines.iter().rev().find_map(|line| error_of(line));
+    let panic = || {
+        lines
+            .iter()
+            .rev()
+            .find(|line| line.contains("panicked at"))
+            .cloned()
+    };
+    let last = || lines.iter().rev().find(|line| !line.trim().is_empty()).cloned();
+    error.or_else(panic).or_else(last)
+}
+
+/// The message of a JSON log line at level ERROR, or of a line that a command's own error report begins with.
+fn error_of(line: &str) -> Option<String> {
+    if let Ok(document) = serde_json::from_str::<serde_json::Value>(line) {
+        let is_error = document["level"]
+            .as_str()
+            .is_some_and(|l| l.eq_ignore_ascii_case("error"));
+        if !is_error {
+            return None;
+        }
+        let fields = [&document["message"], &document["fields"]["message"]];
+        let message = fields.into_iter().find_map(|m| m.as_str())?;
+        let cause = [&document["error"], &document["fields"]["error"]]
+            .into_iter()
+            .find_map(|m| m.as_str());
+        return Some(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")));
+    }
+    line.trim().strip_prefix("error: ").map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_is_whole_lines_however_long_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("odd.log");
+        assert!(tail(&path, 3).unwrap().is_empty());
+        let long = "x".repeat(100);
+        let text: String = (0..20_000).map(|n| format!("{n} {long}\n")).collect();
+        std::fs::write(&path, &text).unwrap();
+        let lines = tail(&path, 2).unwrap();
+        assert_eq!(lines, [format!("19998 {long}"), format!("19999 {long}")]);
+        assert_eq!(tail(&path, 30_000).unwrap().len(), 20_000);
+        let skip = u64::try_from(text.len() - lines[1].len() - 1).unwrap();
+        assert_eq!(tail_from(&path, skip, 10).unwrap(), lines[1..]);
+    }
+
+    #[test]
+    fn the_latest_error_is_the_likely_cause() {
+        let lines = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let log = lines(&[
+            r#"{"level":"INFO","fields":{"message":"starting"}}"#,
+            r#"{"level":"ERROR","fields":{"message":"failed to open the database","error":"disk full"}}"#,
+            r#"{"level":"INFO","fields":{"message":"stopped"}}"#,
+        ]);
+        assert_eq!(
+            likely_cause(&log).as_deref(),
+            Some("failed to open the database: disk full")
+        );
+        let own = lines(&["error: failed to serve", "  because: no"]);
+        assert_eq!(likely_cause(&own).as_deref(), Some("failed to serve"));
+        let plain = lines(&["thread 'main' panicked at src/x.rs:1", "note: run with"]);
+        assert!(likely_cause(&plain).unwrap().contains("panicked"));
+        assert_eq!(likely_cause(&[]), None);
+    }
+}

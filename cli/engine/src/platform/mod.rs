@@ -1,0 +1,115 @@
+//! Everything that differs between operating systems: sessions, signals, processes. Nothing else in the command line or
+//! the engines asks which system it runs on.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+/// When a process was started, as its platform counts. Good for one comparison: equal or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StartTime(pub u64);
+
+/// When a living process was started; none where there is none under this number. One that has ended and only
+/// waits to be noticed by its parent does not live.
+pub fn start_time(pid: u32) -> Option<StartTime> {
+    system::start_time(pid)
+}
+
+/// Makes `command` start a process that survives this one's terminal, where that is decided by whoever starts it.
+pub fn detach_on_spawn(command: &mut Command) {
+    system::detach_on_spawn(command);
+}
+
+/// Makes the present process the head of a session of its own, where that is decided by the process itself.
+///
+/// # Errors
+/// Where the system refuses: the process heads a group already.
+pub fn enter_own_session() -> io::Result<()> {
+    system::enter_own_session()
+}
+
+/// Asks a process to finish its work and end. `stop_file` is where a process looks for that on systems without signals.
+///
+/// # Errors
+/// Where the system refuses: the process belongs to somebody else. That it has ended is no error.
+pub fn request_stop(pid: u32, stop_file: &Path) -> io::Result<()> {
+    system::request_stop(pid, stop_file)
+}
+
+/// Ends a process at once.
+///
+/// # Errors
+/// Where the system refuses: the process belongs to somebody else. That it has ended is no error.
+pub fn kill(pid: u32) -> io::Result<()> {
+    system::kill(pid)
+}
+
+/// Waits until somebody asks the present process to stop through its stop file. Never, where signals do that.
+pub async fn stop_requested(stop_file: &Path) {
+    system::stop_requested(stop_file).await;
+}
+
+/// Waits for Ctrl-C, or for the system's request to end.
+pub async fn interrupted() {
+    system::interrupted().await;
+}
+
+/// Restricts a directory to its owner, where the system has modes.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn make_private(directory: &Path) -> io::Result<()> {
+    system::make_private(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn sleeper() -> std::process::Child {
+        let mut command = if cfg!(windows) {
+            let mut command = Command::new("ping");
+            command.args(["-n", "60", "127.0.0.1"]);
+            command
+        } else {
+            let mut command = Command::new("sleep");
+            command.arg("60");
+            command
+        };
+        command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_process_lives_until_it_is_killed_even_before_anybody_waits_for_it() {
+        let mut child = sleeper();
+        let started = start_time(child.id()).unwrap();
+        assert_eq!(start_time(child.id()), Some(started));
+        kill(child.id()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while start_time(child.id()).is_some() {
+            assert!(Instant::now() < deadline, "the killed process still lives");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(kill(child.id()).is_ok(), "a process that has ended is no error");
+    }
+
+    #[test]
+    fn there_is_no_process_under_an_impossible_number() {
+        assert_eq!(start_time(u32::MAX - 1), None);
+    }
+}
