@@ -5,7 +5,8 @@
 //! event is `max`, which neither order nor repetition can spoil.
 
 use async_trait::async_trait;
-use odd_contracts::{EventEnvelope, EventType, Timestamp};
+use odd_contracts::history::status_at;
+use odd_contracts::{EventEnvelope, EventType, JobOptions, Timestamp};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -38,13 +39,9 @@ impl CounterEvent {
         let (key, sequence) = if event.event_type == EventType::DeadLettered {
             (event.idempotency_key.parse().ok()?, None)
         } else {
-            let sequence = event
-                .sequence
-                .filter(|s| odd_contracts::history::status_at(*s).is_some());
-            (
-                event.job_id()?,
-                Some(sequence.or_else(|| implied_sequence(event))?),
-            )
+            let given = event.sequence.filter(|sequence| exists(*sequence));
+            let sequence = given.or_else(|| implied_sequence(event).filter(|sequence| exists(*sequence)));
+            (event.job_id()?, Some(sequence?))
         };
         Some(Self {
             key,
@@ -53,6 +50,12 @@ impl CounterEvent {
             occurred_at: event.occurred_at,
         })
     }
+}
+
+/// Whether an event can have this sequence. A foreign producer may write any number, and a large one would
+/// count as so many retries.
+fn exists(sequence: u32) -> bool {
+    status_at(sequence).is_some_and(|(_, attempt)| attempt <= JobOptions::MAX_ATTEMPTS)
 }
 
 /// Sequence of an event whose producer set none: from its type and `payload.attempt`.

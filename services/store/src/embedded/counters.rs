@@ -602,3 +602,106 @@ const fn status_code(status: JobStatus) -> i64 {
 fn count(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::sample;
+    use crate::embedded::Options;
+
+    async fn open() -> (Arc<dyn Counters>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        (Arc::new(SqliteCounters::new(&database)), directory)
+    }
+
+    async fn database(directory: &tempfile::TempDir) -> Database {
+        Database::open(&directory.path().join("odd.db"), Options::default())
+            .await
+            .unwrap()
+    }
+
+    async fn spoil(database: &Database, statement: &'static str) {
+        database
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(statement)
+                        .execute(connection)
+                        .await
+                        .map_err(classify)?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    }
+
+    fn counted(job: u128) -> Vec<CounterEvent> {
+        sample::history(sample::job(job), "hello", 2, JobStatus::Completed)
+            .iter()
+            .filter_map(CounterEvent::of)
+            .collect()
+    }
+
+    crate::counters_conformance!(open());
+
+    #[tokio::test]
+    async fn counts_and_guards_survive_the_end_of_the_process() {
+        let (counters, directory) = open().await;
+        counters.apply(None, &counted(1)).await.unwrap();
+        let before = counters.snapshot().await.unwrap();
+        drop(counters);
+        let counters = SqliteCounters::new(&database(&directory).await);
+        assert!(counters.is_intact().await.unwrap());
+        counters.apply(None, &counted(1)).await.unwrap();
+        assert_eq!(counters.snapshot().await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn damage_is_seen_and_mended_by_a_rebuild() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        let counters = SqliteCounters::new(&database);
+        counters.apply(None, &counted(1)).await.unwrap();
+        let before = counters.snapshot().await.unwrap();
+        for damage in ["DELETE FROM counter_meta", "DELETE FROM counter_generations"] {
+            spoil(&database, damage).await;
+            assert!(!counters.is_intact().await.unwrap(), "{damage}");
+            let error = counters.apply(None, &counted(2)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
+            assert!(counters.snapshot().await.is_err(), "{damage}");
+            let generation = counters.begin_rebuild().await.unwrap();
+            counters.apply(Some(generation), &counted(1)).await.unwrap();
+            counters.activate(generation).await.unwrap();
+            assert!(counters.is_intact().await.unwrap());
+            assert_eq!(counters.snapshot().await.unwrap(), before, "{damage}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rebuild_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        let counters = SqliteCounters::new(&database);
+        let events: Vec<_> = (0..i64::from(u16::MAX) / 4)
+            .map(|n| CounterEvent {
+                key: Uuid::from_u128(n as u128),
+                sequence: (n % 100 != 0).then_some(0),
+                job_type: "hello".to_owned(),
+                occurred_at: Timestamp::from_micros(n),
+            })
+            .collect();
+        assert!(events.len() as i64 > DROPPED_AT_ONCE);
+        counters.apply(None, &events).await.unwrap();
+        let generation = counters.begin_rebuild().await.unwrap();
+        counters.activate(generation).await.unwrap();
+        let left: i64 = sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM counter_guards) + (SELECT count(*) FROM counter_dead_letters)
+             + (SELECT count(*) FROM counter_types) + (SELECT count(*) FROM counter_statuses)",
+        )
+        .fetch_one(database.readers())
+        .await
+        .unwrap();
+        assert_eq!(left, 0);
+    }
+}

@@ -366,3 +366,98 @@ fn read_positioned(row: &SqliteRow) -> Result<PositionedEvent, StoreError> {
         event: read_envelope(row, 1)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::sample;
+    use crate::embedded::Options;
+
+    async fn open() -> (Arc<dyn EventLog>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        (Arc::new(SqliteEventLog::new(&database)), directory)
+    }
+
+    async fn database(directory: &tempfile::TempDir) -> Database {
+        Database::open(&directory.path().join("odd.db"), Options::default())
+            .await
+            .unwrap()
+    }
+
+    crate::event_log_conformance!(open());
+
+    #[tokio::test]
+    async fn events_survive_the_end_of_the_process() {
+        let (log, directory) = open().await;
+        let events = sample::history(sample::job(1), "hello", 1, odd_contracts::JobStatus::Completed);
+        log.append(&events).await.unwrap();
+        drop(log);
+        let log = SqliteEventLog::new(&database(&directory).await);
+        assert_eq!(log.history(sample::job(1)).await.unwrap(), events);
+        assert_eq!(log.append(&events).await.unwrap(), [false; 4]);
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_event_is_damage_not_an_outage() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        let log = SqliteEventLog::new(&database);
+        let event = sample::event(sample::job(1), EventType::Created, 0);
+        log.append(std::slice::from_ref(&event)).await.unwrap();
+        database
+            .write(|connection| {
+                Box::pin(async {
+                    let spoil = sqlx::query("UPDATE events SET envelope = '{'");
+                    spoil.execute(connection).await.map_err(classify)?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let error = log.get(event.event_id).await.unwrap_err();
+        assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
+    }
+
+    /// Every query is answered from an index: the log grows without bound.
+    #[tokio::test]
+    async fn no_query_scans_the_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(&directory).await;
+        let filter = |types: &[EventType], job: bool, correlation: bool| EventFilter {
+            event_types: types.to_vec(),
+            job_id: job.then(|| sample::job(1)),
+            correlation_id: correlation.then(|| "c".to_owned()),
+        };
+        let rare = [EventType::DeadLettered, EventType::Failed];
+        for (filter, index) in [
+            (filter(&[], true, false), "events_job"),
+            (filter(&rare, true, true), "events_job"),
+            (filter(&[], false, true), "events_correlation"),
+            (filter(&rare, false, true), "events_correlation"),
+            (
+                filter(&rare, false, false),
+                "events_type (event_type=? AND rowid<?)",
+            ),
+            (filter(&[], false, false), "INTEGER PRIMARY KEY (rowid<?)"),
+        ] {
+            let sql = format!(
+                "EXPLAIN QUERY PLAN {}",
+                list_statement(&filter, Order::Newest(None))
+            );
+            let plan = sqlx::query(AssertSqlSafe(sql))
+                .fetch_all(database.readers())
+                .await
+                .unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get::<String, _>("detail")).collect();
+            assert!(
+                plan.iter().any(|step| step.contains(index)),
+                "{filter:?}: {plan:#?}"
+            );
+            assert!(
+                !plan.iter().any(|step| step.starts_with("SCAN e")),
+                "{filter:?}: {plan:#?}"
+            );
+        }
+    }
+}
