@@ -1,1 +1,5 @@
-fn main() {}
+//! The `odd` binary.
+
+fn main() -> std::process::ExitCode {
+    odd_cli::main()
+}

@@ -1,0 +1,141 @@
+//! The command line, as clap reads it. Each command's own arguments stand beside the command.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::ExitCode;
+
+/// Runs, shows, breaks and proves a distributed job system on your own machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "odd",
+    version,
+    max_term_width = 100,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "Start with `odd up`, then `odd submit hello --wait`.",
+    after_long_help = long_help()
+)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; help where absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+fn long_help() -> String {
+    format!(
+        "{}\nSettings are taken from flags, else the environment, else odd.toml in this directory or above, else the\n\
+         user's config.toml, else defaults; `odd config show --origin` tells which.\n\n\
+         Start with `odd up`, then `odd submit hello --wait`.",
+        ExitCode::table()
+    )
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Instance to speak to [env: ODD_INSTANCE] [default: observatory]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Added to every port [env: ODD_PORT_OFFSET] [default: 0]
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    pub port_offset: Option<u16>,
+    /// Form of the answer on standard output [env: ODD_OUTPUT] [default: text]
+    #[arg(long, short = 'o', global = true, value_name = "FORM")]
+    pub output: Option<OutputForm>,
+    /// Address of the gateway [env: ODD_GATEWAY_URL]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub gateway_url: Option<String>,
+    /// Address of the read-model [env: ODD_READ_MODEL_URL]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub read_model_url: Option<String>,
+    /// No colours [env: NO_COLOR]
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_color: bool,
+    /// No messages, only answers and errors
+    #[arg(long, short = 'q', global = true, hide_short_help = true)]
+    pub quiet: bool,
+}
+
+/// Form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line, as things happen.
+    Ndjson,
+}
+
+impl OutputForm {
+    /// The form as it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a completion script for a shell
+    Completions(commands::completions::Args),
+    /// Show settings and where each comes from
+    Config(commands::config::Args),
+    /// Write manual pages
+    Man(commands::man::Args),
+    /// Show the version of everything that has one
+    Version(commands::version::Args),
+}
+
+impl Command {
+    /// Runs a command that needs no runtime; gives any other back.
+    pub fn run_plain(self, context: &Context) -> Result<Result<ExitCode, Error>, Self> {
+        match self {
+            Self::Completions(args) => Ok(commands::completions::run(context, &args)),
+            Self::Config(args) => Ok(commands::config::run(context, &args)),
+            Self::Man(args) => Ok(commands::man::run(context, &args)),
+            Self::Version(args) => Ok(commands::version::run(context, &args)),
+        }
+    }
+
+    /// Whether the command deals with Ctrl-C itself. Any other is dropped where it stands.
+    pub const fn ends_itself(&self) -> bool {
+        false
+    }
+
+    /// Runs any other command.
+    pub async fn run(self, context: &Context) -> Result<ExitCode, Error> {
+        match self {
+            Self::Completions(_) | Self::Config(_) | Self::Man(_) | Self::Version(_) => {
+                unreachable!("run_plain runs these")
+            }
+        }
+    }
+}
+
+/// The whole command, for help, completions and manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,121 @@
+//! What every command is given: settings, the printer, clients.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use odd_client::{ClientError, Gateway, HttpOptions, ReadModel};
+use odd_contracts::Role;
+use odd_engine::ledger::LedgerWriter;
+use odd_engine::{Instance, ProcessFile};
+
+use crate::args::Global;
+use crate::error::Error;
+use crate::output::Printer;
+use crate::settings::Settings;
+
+/// What every command is given.
+pub struct Context {
+    /// Resolved settings.
+    pub settings: Settings,
+    /// The way to standard output and standard error.
+    pub printer: Printer,
+    /// The instance that commands speak to.
+    pub instance: Instance,
+    process: OnceLock<Option<ProcessFile>>,
+    gateway: OnceLock<Gateway>,
+    read_model: OnceLock<ReadModel>,
+}
+
+impl Context {
+    /// From the flags, the environment and the user's files.
+    pub fn new(flags: &Global, printer: Printer) -> Result<Self, Error> {
+        let settings = Settings::load(flags)?;
+        printer.set_form(settings.output.value);
+        let instance = settings.instance()?;
+        Ok(Self {
+            settings,
+            printer,
+            instance,
+            process: OnceLock::new(),
+            gateway: OnceLock::new(),
+            read_model: OnceLock::new(),
+        })
+    }
+
+    /// Name of the instance.
+    pub fn instance_name(&self) -> &str {
+        self.instance.name.as_str()
+    }
+
+    /// The process that runs the instance, where one lives.
+    pub fn process(&self) -> Option<&ProcessFile> {
+        self.process
+            .get_or_init(|| {
+                let file = ProcessFile::read(&self.instance.process_file()).ok().flatten();
+                file.filter(ProcessFile::is_alive)
+            })
+            .as_ref()
+    }
+
+    /// Address of a role: as set, else where the running instance has it, else where it would have it.
+    pub fn url(&self, role: Role) -> String {
+        let set = match role {
+            Role::Gateway => self.settings.gateway_url.value.as_deref(),
+            Role::ReadModel => self.settings.read_model_url.value.as_deref(),
+            _ => None,
+        };
+        set.map(str::to_owned)
+            .or_else(|| self.process().and_then(|process| process.url(role)))
+            .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.instance.port(role)))
+    }
+
+    /// Client of the gateway, made at its first use.
+    pub fn gateway(&self) -> Result<&Gateway, Error> {
+        client(&self.gateway, || Gateway::new(&self.url(Role::Gateway)))
+            .map_err(|e| self.client_error("speak to the gateway", e))
+    }
+
+    /// Client of the read-model, made at its first use.
+    pub fn read_model(&self) -> Result<&ReadModel, Error> {
+        client(&self.read_model, || ReadModel::new(&self.url(Role::ReadModel)))
+            .map_err(|e| self.client_error("speak to the read-model", e))
+    }
+
+    /// A gateway client of its own with this time limit for each request.
+    pub fn gateway_within(&self, timeout: Duration) -> Result<Gateway, Error> {
+        let options = HttpOptions {
+            timeout,
+            ..HttpOptions::default()
+        };
+        Gateway::with_options(&self.url(Role::Gateway), options)
+            .map_err(|e| self.client_error("speak to the gateway", e))
+    }
+
+    /// Where accepted ids are kept.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.instance.ledger()
+    }
+
+    /// The ledger of accepted ids, for appending.
+    pub fn ledger(&self) -> Result<LedgerWriter, Error> {
+        let path = self.ledger_path();
+        LedgerWriter::open(&path).map_err(|e| Error::new(format!("open the ledger {}", path.display()), e))
+    }
+
+    /// The error of a request.
+    pub fn client_error(&self, action: impl Into<String>, cause: ClientError) -> Error {
+        Error::from_client(action, cause, self.instance_name())
+    }
+}
+
+fn client<'a, T>(
+    cell: &'a OnceLock<T>,
+    make: impl FnOnce() -> Result<T, ClientError>,
+) -> Result<&'a T, ClientError> {
+    if let Some(client) = cell.get() {
+        return Ok(client);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
+}

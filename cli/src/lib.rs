@@ -1,0 +1,71 @@
+//! `odd`: runs, shows, breaks and proves a distributed job system on your own machine.
+//!
+//! The binary is [`main`] alone. Each command is one file in [`commands`]; everything printed goes through
+//! [`output::Printer`]; [`exit::ExitCode`] says what an exit code means.
+
+pub mod args;
+pub mod commands;
+pub mod context;
+pub mod error;
+pub mod exit;
+pub mod format;
+pub mod output;
+pub mod settings;
+
+use args::{Cli, Command};
+use clap::Parser;
+use context::Context;
+use error::Error;
+use exit::ExitCode;
+use output::Printer;
+
+/// The life of a command: parse, resolve settings, run, report, exit.
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error).into(),
+    };
+    let printer = Printer::new(&cli.global);
+    let code = match run(cli, &printer) {
+        Ok(code) => code,
+        Err(error) => {
+            printer.error(&error);
+            error.code
+        }
+    };
+    printer.finish(code).into()
+}
+
+fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, Error> {
+    let Some(command) = cli.command else {
+        printer.help(&args::command())?;
+        return Ok(ExitCode::Ok);
+    };
+    let context = Context::new(&cli.global, printer.clone())?;
+    // A runtime costs threads: what needs none starts without.
+    match command.run_plain(&context) {
+        Ok(result) => result,
+        Err(command) => run_async(command, &context),
+    }
+}
+
+fn run_async(command: Command, context: &Context) -> Result<ExitCode, Error> {
+    let workers = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new("start the runtime", e))?;
+    let result = runtime.block_on(async {
+        if command.ends_itself() {
+            return command.run(context).await;
+        }
+        tokio::select! {
+            result = command.run(context) => result,
+            () = odd_engine::platform::interrupted() => Ok(ExitCode::Interrupted),
+        }
+    });
+    // A blocking read of standard input cannot be ended; it must not hold up the exit.
+    runtime.shutdown_background();
+    result
+}
