@@ -4,8 +4,13 @@
 //! lifecycle events travel in batches of one type ([`codec`]).
 
 pub mod codec;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod dead_letter;
 pub mod embedded;
 pub mod port;
 
-pub use port::{Acknowledger, Consumer, Delivery, DeliveryTag, LiveFeed, Message, PublishError, Queue, Route, Spine, SpineError};
+pub use port::{
+    Acknowledger, Consumer, Delivery, DeliveryTag, LiveFeed, Message, PublishError, Queue, Route, Spine,
+    SpineError,
+};
