@@ -1,0 +1,216 @@
+//! What follows an execution: its state is committed, then its events are published, then its message is
+//! acknowledged. Two tasks, so that one batch is committed while the one before it is published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fail::fail_point;
+use odd_contracts::{EventEnvelope, JobId, Timestamp, history};
+use odd_spine::{Spine, codec};
+use odd_store::{ClaimToken, Claimed, Commit, Committed, Due, JobStore, StoreError};
+use tokio::sync::mpsc;
+
+use crate::conclude::{Outcome, conclude};
+use crate::due::WakeUp;
+use crate::executor::Finished;
+use crate::hand::{InHand, Message, acknowledge};
+use crate::handlers::HandlerError;
+use crate::meters::Meters;
+use crate::patience::Patience;
+
+/// Jobs whose outcomes are committed together.
+pub(crate) const BATCH: usize = 512;
+
+/// Events to publish, and what their confirmation permits.
+pub(crate) struct Publication {
+    /// The events, in order.
+    pub(crate) events: Vec<EventEnvelope>,
+    /// The row to settle: it stands for the events.
+    pub(crate) settle: Option<(JobId, ClaimToken)>,
+    /// The message to acknowledge.
+    pub(crate) message: Option<Arc<Message>>,
+}
+
+impl Publication {
+    /// The whole history of a job as it is stored.
+    pub(crate) fn of_history(claimed: &Claimed, message: Option<Arc<Message>>) -> Self {
+        let ended = claimed.record.job.status.is_terminal();
+        Self {
+            events: history::events(&claimed.record, &claimed.attempts),
+            settle: (ended && !claimed.backed).then_some((claimed.record.job.id, claimed.token)),
+            message,
+        }
+    }
+}
+
+/// Commits what has ended.
+pub(crate) struct Committer {
+    pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) in_hand: Arc<InHand>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) wake_up: Arc<WakeUp>,
+    pub(crate) publications: mpsc::Sender<Publication>,
+    pub(crate) lease: Duration,
+}
+
+impl Committer {
+    /// Runs until every executor is gone.
+    pub(crate) async fn run(self, mut finished: mpsc::Receiver<Finished>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while finished.recv_many(&mut batch, BATCH).await > 0 {
+            fail_point!("processor.after_execute", |_| std::process::abort());
+            self.commit(std::mem::take(&mut batch)).await;
+            fail_point!("processor.after_commit", |_| std::process::abort());
+        }
+    }
+
+    async fn commit(&self, batch: Vec<Finished>) {
+        let now = Timestamp::now();
+        let mut commits = Vec::with_capacity(batch.len());
+        let mut rest = Vec::with_capacity(batch.len());
+        for Finished {
+            claimed,
+            outcome,
+            message,
+        } in batch
+        {
+            commits.push(conclude(&claimed, outcome, now, rand::random(), self.lease));
+            rest.push((claimed, message));
+        }
+        let outcomes = self.write(&mut commits, &rest).await;
+        for ((commit, (_, message)), outcome) in commits.into_iter().zip(rest).zip(outcomes) {
+            self.follow_up(commit, message, outcome).await;
+        }
+    }
+
+    /// Writes the states, however long it takes: their claims are renewed meanwhile.
+    async fn write(
+        &self,
+        commits: &mut [Commit],
+        jobs: &[(Claimed, Option<Arc<Message>>)],
+    ) -> Vec<Committed> {
+        let mut patience = Patience::default();
+        loop {
+            match self.store.commit(commits.to_vec()).await {
+                Ok(outcomes) => return outcomes,
+                Err(error) if error.is_transient() => patience.wait("commit outcomes", &error).await,
+                Err(error) => return self.write_each(commits, jobs, &error).await,
+            }
+        }
+    }
+
+    /// The store refuses something in the batch: each state is written alone, and the one that
+    /// it refuses becomes a failure of its job.
+    async fn write_each(
+        &self,
+        commits: &mut [Commit],
+        jobs: &[(Claimed, Option<Arc<Message>>)],
+        error: &StoreError,
+    ) -> Vec<Committed> {
+        tracing::warn!(%error, commits = commits.len(), "the store refused a batch; writing its items alone");
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for (commit, (claimed, _)) in commits.iter_mut().zip(jobs) {
+            outcomes.push(self.write_alone(commit, claimed).await);
+        }
+        outcomes
+    }
+
+    async fn write_alone(&self, commit: &mut Commit, claimed: &Claimed) -> Committed {
+        let mut patience = Patience::default();
+        let mut refused = false;
+        loop {
+            match self.store.commit(vec![commit.clone()]).await {
+                Ok(outcomes) => return outcomes.into_iter().next().unwrap_or(Committed::Discarded),
+                Err(error) if error.is_transient() => patience.wait("commit an outcome", &error).await,
+                Err(error) if refused => {
+                    tracing::error!(%error, job = %claimed.record.job.id, "the store refuses this job's outcome");
+                    return Committed::Discarded;
+                }
+                Err(error) => {
+                    refused = true;
+                    let text = format!("the store refuses the outcome: {error}");
+                    let outcome = Outcome::Returned(Err(HandlerError::permanent(text)));
+                    *commit = conclude(claimed, outcome, Timestamp::now(), 0.0, self.lease);
+                }
+            }
+        }
+    }
+
+    async fn follow_up(&self, commit: Commit, message: Option<Arc<Message>>, outcome: Committed) {
+        let id = commit.record.job.id;
+        self.in_hand.remove(id, commit.token);
+        let settle = match outcome {
+            // Another processor has the job, by its row: the row stands for the message as well.
+            Committed::Discarded => {
+                tracing::info!(job = %id, "a late outcome was discarded");
+                acknowledge(message).await;
+                return;
+            }
+            Committed::Backed => None,
+            Committed::Unbacked => commit
+                .record
+                .job
+                .status
+                .is_terminal()
+                .then_some((id, commit.token)),
+        };
+        self.meters.committed(&commit);
+        if let Due::In(delay) = commit.due {
+            self.wake_up.within(delay);
+        }
+        let events = history::events(&commit.record, &commit.attempts);
+        // The publisher outlives the committer.
+        let _ = self
+            .publications
+            .send(Publication {
+                events,
+                settle,
+                message,
+            })
+            .await;
+    }
+}
+
+/// Publishes events, then settles rows and acknowledges messages.
+pub(crate) struct Publisher {
+    pub(crate) spine: Arc<dyn Spine>,
+    pub(crate) store: Arc<dyn JobStore>,
+}
+
+impl Publisher {
+    /// Runs until everybody who has something to publish is gone.
+    pub(crate) async fn run(self, mut publications: mpsc::Receiver<Publication>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while publications.recv_many(&mut batch, BATCH).await > 0 {
+            self.publish(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn publish(&self, batch: Vec<Publication>) {
+        let (mut events, mut settle, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+        for publication in batch {
+            events.extend(publication.events);
+            settle.extend(publication.settle);
+            messages.extend(publication.message);
+        }
+        let mut patience = Patience::default();
+        while let Err(error) = codec::publish_events(&*self.spine, &events).await {
+            patience.wait("publish events", &error).await;
+        }
+        fail_point!("processor.after_publish", |_| std::process::abort());
+        self.settle(&settle).await;
+        fail_point!("processor.after_settle", |_| std::process::abort());
+        acknowledge(messages).await;
+        fail_point!("processor.after_acknowledge", |_| std::process::abort());
+    }
+
+    async fn settle(&self, settle: &[(JobId, ClaimToken)]) {
+        if settle.is_empty() {
+            return;
+        }
+        // A row that is not settled comes due, and its history is published once more: harmless.
+        if let Err(error) = self.store.settle(settle).await {
+            tracing::warn!(%error, jobs = settle.len(), "jobs were not settled; their events will be published again");
+        }
+    }
+}
