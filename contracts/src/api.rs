@@ -170,9 +170,12 @@ pub struct Timeline {
 pub struct EventPage {
     /// The events, newest first (oldest first where `after` was given).
     pub events: Vec<EventEnvelope>,
-    /// Asks for the next page; absent on the last.
+    /// Asks for the next page, as `cursor`; absent on the last, and where `after` was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// Asks, as `after`, for what is recorded later than everything on this page. Absent while the log is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_cursor: Option<String>,
 }
 
 /// Counts of one job type.

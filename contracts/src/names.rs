@@ -108,6 +108,8 @@ pub mod env {
     pub const HOME: &str = "ODD_HOME";
     /// Name of the instance that commands speak to.
     pub const INSTANCE: &str = "ODD_INSTANCE";
+    /// Name of the engine that the instance runs on, as the read-model shows it.
+    pub const ENGINE: &str = "ODD_ENGINE";
     /// Added to every published port.
     pub const PORT_OFFSET: &str = "ODD_PORT_OFFSET";
     /// Address that roles listen on.
@@ -128,10 +130,16 @@ pub mod env {
     pub const GATEWAY_MAX_WAITING: &str = "ODD_GATEWAY_MAX_WAITING";
     /// Jobs that a processor executes at the same time.
     pub const PROCESSOR_SLOTS: &str = "ODD_PROCESSOR_SLOTS";
+    /// Events that the read-model keeps for each slow client of its live stream.
+    pub const READ_MODEL_STREAM_EVENTS: &str = "ODD_READ_MODEL_STREAM_EVENTS";
     /// Address of the gateway, for clients.
     pub const GATEWAY_URL: &str = "ODD_GATEWAY_URL";
     /// Address of the read-model, for clients.
     pub const READ_MODEL_URL: &str = "ODD_READ_MODEL_URL";
+    /// Address of the processor, for the read-model, which watches its health.
+    pub const PROCESSOR_URL: &str = "ODD_PROCESSOR_URL";
+    /// Address of the metrics-engine, for the read-model, which watches its health.
+    pub const METRICS_ENGINE_URL: &str = "ODD_METRICS_ENGINE_URL";
     /// Seconds that a role may take to stop.
     pub const SHUTDOWN_SECONDS: &str = "ODD_SHUTDOWN_SECONDS";
 }

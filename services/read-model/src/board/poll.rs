@@ -1,0 +1,212 @@
+//! Asks every role, store and the spine how they are.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::{join, join_all};
+use odd_contracts::api::{DependencyHealth, Health, HealthState, QueueDepth, RoleHealth};
+use odd_contracts::{Role, Timestamp};
+use odd_runtime::{Check, Readiness};
+use odd_spine::Spine;
+use reqwest::StatusCode;
+use tokio::sync::watch;
+
+use super::Snapshot;
+use crate::alerts::{AlertBook, Sample};
+use crate::live::Live;
+use crate::{Config, Ports};
+
+/// Time between two polls.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Time before the second poll after a start, doubled for each further one up to [`INTERVAL`]: a system that
+/// starts is seen to be up soon after it is.
+const FIRST_INTERVAL: Duration = Duration::from_millis(50);
+/// Longest wait for one answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Name of the spine among the dependencies.
+const SPINE: &str = "spine";
+/// Names of the stores among the dependencies.
+const STORES: [&str; 3] = ["job-store", "event-log", "counters"];
+
+/// Asks, and tells the role's readiness what it learns. The stores are required, the spine is not:
+/// without it only the live stream stands still.
+pub(crate) struct Poller {
+    http: reqwest::Client,
+    roles: Vec<(Role, String)>,
+    ports: Ports,
+    live: Arc<Live>,
+    checks: [Check; 3],
+}
+
+/// Polls until it is dropped, evaluates the alerts, and shows what it finds.
+pub(crate) async fn watch_system(poller: Poller, shown: watch::Sender<Option<Arc<Snapshot>>>) {
+    let mut alerts = AlertBook::default();
+    let mut interval = FIRST_INTERVAL;
+    loop {
+        let mut snapshot = poller.poll().await;
+        // While the system starts, roles that are not up yet are no reason for an alert.
+        if interval >= INTERVAL {
+            alerts.observe(&poller.sample(&snapshot));
+        }
+        snapshot.alerts = alerts.shown();
+        shown.send_replace(Some(Arc::new(snapshot)));
+        tokio::time::sleep(interval).await;
+        interval = (interval * 2).min(INTERVAL);
+    }
+}
+
+impl Poller {
+    /// Asks nothing yet.
+    ///
+    /// # Errors
+    /// Where the HTTP client cannot be made.
+    pub(crate) fn new(
+        config: &Config,
+        ports: Ports,
+        live: Arc<Live>,
+        readiness: &Readiness,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: reqwest::Client::builder()
+                .timeout(ANSWER_LIMIT)
+                .no_proxy()
+                .pool_max_idle_per_host(1)
+                .build()?,
+            roles: config.roles.clone(),
+            ports,
+            live,
+            checks: STORES.map(|name| readiness.require(name)),
+        })
+    }
+
+    async fn poll(&self) -> Snapshot {
+        let roles = join_all(self.roles.iter().map(|(role, url)| self.role(*role, url)));
+        let ((roles, dependencies), queues) = join(
+            join(roles, self.dependencies()),
+            depths(self.ports.spine.as_ref()),
+        )
+        .await;
+        for (check, store) in self.checks.iter().zip(&dependencies) {
+            match &store.detail {
+                None => check.ok(),
+                Some(why) => check.failed(why),
+            }
+        }
+        Snapshot {
+            at: Timestamp::now(),
+            roles,
+            dependencies,
+            queues,
+            alerts: Vec::new(),
+        }
+    }
+
+    /// The stores in the order of [`STORES`], then the spine.
+    async fn dependencies(&self) -> Vec<DependencyHealth> {
+        let Ports {
+            spine,
+            job_store,
+            event_log,
+            counters,
+        } = &self.ports;
+        let (jobs, log) = join(
+            dependency(STORES[0], job_store.adapter(), job_store.ping()),
+            dependency(STORES[1], event_log.adapter(), event_log.ping()),
+        )
+        .await;
+        let (counters, spine) = join(
+            dependency(STORES[2], counters.adapter(), counters.ping()),
+            dependency(SPINE, spine.adapter(), spine.ping()),
+        )
+        .await;
+        vec![jobs, log, counters, spine]
+    }
+
+    async fn role(&self, role: Role, url: &str) -> RoleHealth {
+        let (state, version, detail) = match self.http.get(format!("{url}/readyz")).send().await {
+            Ok(response) => read_health(response).await,
+            Err(error) => (HealthState::Down, None, Some(why(&error))),
+        };
+        RoleHealth {
+            role,
+            state,
+            url: url.to_owned(),
+            version,
+            detail,
+        }
+    }
+
+    fn sample(&self, snapshot: &Snapshot) -> Sample {
+        let roles = snapshot.roles.iter();
+        let stores = snapshot.dependencies.iter().filter(|store| store.name != SPINE);
+        Sample {
+            at: snapshot.at,
+            roles: roles.map(|role| (role.role, role.detail.clone())).collect(),
+            stores: stores
+                .map(|store| (store.name.clone(), store.detail.clone()))
+                .collect(),
+            queues: snapshot.queues.clone(),
+            outcomes: self.live.outcomes(snapshot.at),
+        }
+    }
+}
+
+/// State, version and, where it is not healthy, the reason. A role that answers but is not ready is degraded.
+async fn read_health(response: reqwest::Response) -> (HealthState, Option<String>, Option<String>) {
+    let status = response.status();
+    let health = response.json::<Health>().await.ok();
+    let version = health.as_ref().map(|health| health.version.clone());
+    if status == StatusCode::OK {
+        return (HealthState::Healthy, version, None);
+    }
+    let said = health.map(|health| health.status);
+    let detail = said.unwrap_or_else(|| format!("it answered with status {}", status.as_u16()));
+    (HealthState::Degraded, version, Some(detail))
+}
+
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        "it did not answer in time".to_owned()
+    } else if error.is_connect() {
+        "no connection".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
+async fn dependency<E: Display>(
+    name: &str,
+    adapter: &str,
+    ping: impl Future<Output = Result<(), E>>,
+) -> DependencyHealth {
+    let asked = Instant::now();
+    let detail = match tokio::time::timeout(ANSWER_LIMIT, ping).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("it did not answer in time".to_owned()),
+    };
+    DependencyHealth {
+        name: name.to_owned(),
+        adapter: adapter.to_owned(),
+        state: if detail.is_none() {
+            HealthState::Healthy
+        } else {
+            HealthState::Down
+        },
+        latency_ms: detail
+            .is_none()
+            .then(|| asked.elapsed().as_micros() as f64 / 1_000.0),
+        detail,
+    }
+}
+
+async fn depths(spine: &dyn Spine) -> Vec<QueueDepth> {
+    match tokio::time::timeout(ANSWER_LIMIT, spine.depths()).await {
+        Ok(Ok(depths)) => depths,
+        // The spine's own health says so already.
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
