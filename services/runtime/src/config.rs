@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends the reading and, if nothing was wrong, builds what was read; within `build`, `?` unwraps what was
-    /// required.
+    /// required (never what was optional: that leaves nothing to report).
     ///
     /// # Errors
     /// Everything that was wrong.

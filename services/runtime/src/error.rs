@@ -1,6 +1,6 @@
 //! What ends a role.
 
-use std::io;
+use std::{fmt, io};
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,6 +67,19 @@ impl RoleError {
             source: error.into(),
         }
     }
+}
+
+/// An error with its sources, on one line: for logs, and for the edge where an error reaches a person.
+pub fn chain(error: &dyn std::error::Error) -> impl fmt::Display {
+    fmt::from_fn(move |f| {
+        write!(f, "{error}")?;
+        let mut source = error.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    })
 }
 
 /// What a panic said, where it said it as text.

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use tokio::task::{Id, JoinSet};
 use tracing::Instrument;
 
-use crate::error::{BoxError, RoleError, panic_message};
+use crate::error::{BoxError, RoleError, chain, panic_message};
 use crate::shutdown::Shutdown;
 
 /// The background tasks of a role. A task that panics or ends with an error ends the role. Clones are the
@@ -132,7 +132,7 @@ impl Tasks {
 impl Inner {
     /// The first failure is the cause; those that follow from it are only logged.
     fn fail(&self, error: RoleError) {
-        tracing::error!(error = %Chain(&error), "a task of the role failed");
+        tracing::error!(error = %chain(&error), "a task of the role failed");
         lock(&self.failure).get_or_insert(error);
         self.shutdown.trigger();
     }
@@ -141,21 +141,6 @@ impl Inner {
 impl Running {
     fn forget(&mut self, id: Id) {
         self.names.remove(&id);
-    }
-}
-
-/// An error with its sources on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }
 
