@@ -322,6 +322,12 @@ impl DurableQueue {
         ((state.ready.len() + behind) as u64, in_hands as u64)
     }
 
+    /// Ready messages in memory.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.lock().ready.len()
+    }
+
     /// Ends every consumer.
     pub(super) fn close(&self) {
         let mut state = self.lock();

@@ -194,6 +194,24 @@ impl Database {
         &self.shared.readers
     }
 
+    /// Limits the file to so many pages, but at least to those it has: tests fill a disk this way.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    #[doc(hidden)]
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            Box::pin(async move {
+                sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+                    .execute(connection)
+                    .await
+                    .map_err(classify)?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Answers when both the writer and a reader do.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1")

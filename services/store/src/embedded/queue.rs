@@ -107,7 +107,10 @@ impl MessageQueue {
         self.database
             .write(move |connection| {
                 let messages = Arc::clone(&messages);
-                Box::pin(async move { insert(connection, &messages).await })
+                Box::pin(async move {
+                    let inserted = insert(connection, &messages).await;
+                    reopen_after_failure(connection, inserted).await
+                })
             })
             .await
     }
@@ -156,12 +159,8 @@ impl MessageQueue {
             .write(move |connection| {
                 let list = Arc::clone(&list);
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM messages WHERE row IN (SELECT value FROM json_each(?))")
-                        .bind(list)
-                        .execute(connection)
-                        .await
-                        .map_err(classify)?;
-                    Ok(())
+                    let deleted = delete(connection, list).await;
+                    reopen_after_failure(connection, deleted).await
                 })
             })
             .await
@@ -176,7 +175,10 @@ impl MessageQueue {
         self.database
             .write(move |connection| {
                 let to = to.clone();
-                Box::pin(async move { relocate(connection, &to).await })
+                Box::pin(async move {
+                    let moved = relocate(connection, &to).await;
+                    reopen_after_failure(connection, moved).await
+                })
             })
             .await
     }
@@ -248,6 +250,28 @@ impl MessageQueue {
             })
             .collect()
     }
+}
+
+/// SQLite ends the transaction itself when the disk is full (sqlite.org/lang_transaction.html, section 3.2),
+/// whereupon the writer's own rollback fails and sqlx counts the transaction as open for ever. An empty one in its place lets the rollback succeed.
+async fn reopen_after_failure<T>(
+    connection: &mut SqliteConnection,
+    outcome: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if outcome.is_err() {
+        // Fails where the transaction is still open, which is as good.
+        let _ = sqlx::query("BEGIN").execute(connection).await;
+    }
+    outcome
+}
+
+async fn delete(connection: &mut SqliteConnection, rows: Arc<str>) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM messages WHERE row IN (SELECT value FROM json_each(?))")
+        .bind(rows)
+        .execute(connection)
+        .await
+        .map_err(classify)?;
+    Ok(())
 }
 
 /// The row number before the next one.
