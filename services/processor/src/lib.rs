@@ -18,6 +18,8 @@ mod leases;
 mod meters;
 mod outbox;
 mod patience;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::sync::Arc;

@@ -36,6 +36,9 @@ impl Simulate {
         let Some(value) = payload.get("simulate") else {
             return Ok(None);
         };
+        if !value.is_object() {
+            return Err(HandlerError::permanent("payload.simulate is invalid: it must be an object"));
+        }
         let simulate: Self = serde::Deserialize::deserialize(value)
             .map_err(|error| HandlerError::permanent(format!("payload.simulate is invalid: {error}")))?;
         if simulate.duration_ms > MAX_DURATION_MS || simulate.jitter_ms > MAX_DURATION_MS {

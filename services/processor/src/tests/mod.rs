@@ -1,0 +1,6 @@
+//! A whole processor over the embedded spine and store.
+
+mod bed;
+mod outcomes;
+mod poison;
+mod recovery;
