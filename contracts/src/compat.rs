@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod bounds;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 /// One difference between two versions of a schema.

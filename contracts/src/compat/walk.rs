@@ -36,7 +36,14 @@ pub(super) fn changes(old: &Value, new: &Value) -> (Vec<Change>, Vec<Change>) {
     };
     walk.identity();
     walk.schemas(Some(old), Some(new), &Place::default());
-    (walk.breaking, walk.additive)
+    (once(walk.breaking), once(walk.additive))
+}
+
+/// Without repetitions: a schema that refers to its own root is walked twice.
+fn once(mut changes: Vec<Change>) -> Vec<Change> {
+    let mut seen = HashSet::new();
+    changes.retain(|change| seen.insert((change.rule, change.path.clone(), change.detail.clone())));
+    changes
 }
 
 /// Where the walk is.
@@ -97,6 +104,9 @@ impl Walk<'_> {
     /// Compares two schemas. An absent one lets everything pass.
     fn schemas(&mut self, old: Option<&Value>, new: Option<&Value>, place: &Place) {
         const ANYTHING: &Value = &Value::Bool(true);
+        if old.is_none() && new.is_none() {
+            return;
+        }
         let (old, new) = (old.unwrap_or(ANYTHING), new.unwrap_or(ANYTHING));
         if place.depth > MAX_DEPTH {
             if old != new {
