@@ -231,3 +231,35 @@ async fn counts_what_a_slow_feed_missed() {
     assert_eq!(feed.dropped(), 7);
     assert_eq!(feed.next().await.unwrap(), "7");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_that_fails_leaves_the_delivery_unacknowledged() {
+    let factory = Factory::new(Bounds::default());
+    let (_database, spine) = factory.spine().await;
+    for number in 0..3 {
+        spine.publish(vec![work(number, number.to_string())]).await[0]
+            .clone()
+            .unwrap();
+    }
+    let queue = Arc::clone(spine.queues.get(Queue::Work));
+    let mut consumer = spine.consume(Queue::Work, 2).await.unwrap();
+    let mut had = consumer.next(2).await.unwrap();
+    if had.len() < 2 {
+        had.extend(consumer.next(1).await.unwrap());
+    }
+    let consumer_id = had[0].tag.consumer;
+
+    // The consumer is still there: it has the delivery again, with the same tag and no room for another.
+    let taken = queue.begin_acknowledge(consumer_id, &[had[0].tag]);
+    assert_eq!(queue.depth(), (1, 2), "it counts until its row is gone");
+    queue.not_acknowledged(consumer_id, taken);
+    assert_eq!(queue.depth(), (1, 2));
+    consumer.acknowledger().ack(&[had[0].tag]).await.unwrap();
+    assert_eq!(queue.depth(), (1, 1));
+
+    // The consumer went meanwhile: the message is delivered to another, in its place.
+    let taken = queue.begin_acknowledge(consumer_id, &[had[1].tag]);
+    drop(consumer);
+    queue.not_acknowledged(consumer_id, taken);
+    assert_eq!(bodies(&*spine, Queue::Work, 2).await, ["1", "2"]);
+}
