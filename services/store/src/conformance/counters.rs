@@ -297,3 +297,23 @@ pub async fn a_dropped_generation_takes_nothing(port: Port) {
     assert_eq!(port.snapshot().await.unwrap().total, 0);
     assert!(port.begin_rebuild().await.unwrap() > abandoned.max(used));
 }
+
+/// Damages counters in a database the way only somebody from outside can, so that they must be rebuilt.
+pub async fn damage(database: &crate::embedded::Database) {
+    database
+        .write(|connection| {
+            Box::pin(async {
+                // Counts that are wrong as well, to see that a rebuild does not start from them.
+                for statement in [
+                    "DELETE FROM counter_meta",
+                    "UPDATE counter_statuses SET jobs = jobs + 1000",
+                    "UPDATE counter_guards SET sequence = 9999",
+                ] {
+                    sqlx::query(statement).execute(&mut *connection).await.unwrap();
+                }
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+}

@@ -1,0 +1,285 @@
+//! The loop that records, counts and acknowledges.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use odd_contracts::{EventType, Producer, Role};
+use odd_runtime::{Check, Shutdown};
+use odd_spine::dead_letter::{self, DeadLetterRequest};
+use odd_spine::{Acknowledger, Consumer, Delivery, DeliveryTag, Queue};
+use odd_store::{CounterEvent, StoreError};
+use tokio::time::sleep;
+
+use crate::batch::Batch;
+use crate::instruments::Instruments;
+use crate::pulse::Pulse;
+use crate::{Config, Ports, bisect};
+
+/// How often a recorder without work says that it is well.
+const IDLE_SIGN: Duration = Duration::from_secs(2);
+
+/// Records every event of the queue `jobs.events`.
+pub(crate) struct Recorder {
+    config: Config,
+    pub(crate) ports: Ports,
+    instruments: Instruments,
+    producer: Producer,
+    pub(crate) recording: Check,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Why the recording stopped.
+pub(crate) enum Interruption {
+    /// The role ends.
+    Shutdown,
+    /// Something does not answer, or is damaged. Nothing was acknowledged that is not recorded and counted.
+    Outage {
+        /// What it is.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl Interruption {
+    /// An outage of `what`; fits `map_err`.
+    pub(crate) fn of<E: Error>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Outage {
+            what,
+            reason: chain(&error),
+        }
+    }
+}
+
+/// A batch that is being counted and acknowledged.
+type Settling<'a> = BoxFuture<'a, Result<(), Interruption>>;
+
+/// Events in the log that are to be counted, and the deliveries they came with.
+struct Recorded {
+    batch: Batch,
+    /// Of each event whether the log refused it.
+    refused: Vec<bool>,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        config: Config,
+        ports: Ports,
+        instruments: Instruments,
+        recording: Check,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            config,
+            ports,
+            instruments,
+            producer: odd_runtime::producer(Role::MetricsEngine),
+            recording,
+            shutdown,
+        }
+    }
+
+    /// Records until the shutdown, through every outage.
+    pub(crate) async fn run(self) {
+        let mut pulse = Pulse::new(self.recording.clone());
+        while let Err(Interruption::Outage { what, reason }) = self.consume(&mut pulse).await {
+            tracing::warn!(what, reason, "recording is interrupted");
+            let wait = pulse.failed(&format!("{what}: {reason}"));
+            if !self.recovered(&mut pulse, wait).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits, and then until everything answers; false when the role ends before.
+    async fn recovered(&self, pulse: &mut Pulse, mut wait: Duration) -> bool {
+        loop {
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.shutdown.signalled() => return false,
+            }
+            match self.ping().await {
+                Ok(()) => return true,
+                Err(reason) => wait = pulse.failed(&reason),
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<(), String> {
+        let ports = &self.ports;
+        ports.spine.ping().await.map_err(|error| chain(&error))?;
+        ports.event_log.ping().await.map_err(|error| chain(&error))?;
+        ports.counters.ping().await.map_err(|error| chain(&error))
+    }
+
+    /// Consumes until the role ends or something interrupts it. What is not acknowledged then goes back to
+    /// the queue with the consumer.
+    async fn consume(&self, pulse: &mut Pulse) -> Result<(), Interruption> {
+        self.ensure_intact().await?;
+        let prefetch = self.config.batch.get().saturating_mul(2);
+        let consumer = self.ports.spine.consume(Queue::Events, prefetch).await;
+        let mut consumer = consumer.map_err(Interruption::of("spine"))?;
+        let acknowledger = consumer.acknowledger();
+        pulse.consuming();
+        // While a batch is recorded, the one before is counted and acknowledged: on one database they share a commit.
+        let mut settling = None;
+        while let Some(deliveries) = self.next(consumer.as_mut(), &mut settling, pulse).await? {
+            let recording = self.record(Batch::unpack(deliveries));
+            let recorded = match settling.take() {
+                None => recording.await?,
+                Some(before) => {
+                    let (settled, recorded) = futures::future::join(before, recording).await;
+                    settled?;
+                    pulse.well();
+                    recorded?
+                }
+            };
+            settling = Some(self.settle(recorded, Arc::clone(&acknowledger)).boxed());
+        }
+        match settling {
+            Some(settling) => settling.await,
+            None => Ok(()),
+        }
+    }
+
+    /// The next deliveries; none when the role ends. Meanwhile what settles goes on.
+    async fn next(
+        &self,
+        consumer: &mut dyn Consumer,
+        settling: &mut Option<Settling<'_>>,
+        pulse: &mut Pulse,
+    ) -> Result<Option<Vec<Delivery>>, Interruption> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shutdown.signalled() => return Ok(None),
+                deliveries = consumer.next(self.config.batch.get()) => {
+                    return deliveries.map(Some).map_err(Interruption::of("spine"));
+                }
+                settled = async { settling.as_mut().expect("guarded by the condition").await },
+                    if settling.is_some() =>
+                {
+                    *settling = None;
+                    settled?;
+                    pulse.well();
+                }
+                () = sleep(IDLE_SIGN), if settling.is_none() => pulse.well(),
+            }
+        }
+    }
+
+    /// Puts aside what is no event, and appends the events to the log.
+    async fn record(&self, mut batch: Batch) -> Result<Recorded, Interruption> {
+        self.put_aside(std::mem::take(&mut batch.bad)).await?;
+        fail::fail_point!("metrics_engine.before_append", |_| std::process::abort());
+        let event_log = Arc::clone(&self.ports.event_log);
+        let appended = bisect::write(&batch.events, self.config.events.get(), |events| {
+            let event_log = Arc::clone(&event_log);
+            Box::pin(async move { event_log.append(events).await })
+        });
+        let appended = appended.await.map_err(Interruption::of("event log"))?;
+        fail::fail_point!("metrics_engine.after_append", |_| std::process::abort());
+        for (stretch, new) in appended.taken {
+            self.instruments.appended(&batch.events[stretch], &new);
+        }
+        let mut refused = vec![false; batch.events.len()];
+        for (index, _) in &appended.refused {
+            refused[*index] = true;
+        }
+        self.put_refused_aside(&batch, "event log", appended.refused)
+            .await?;
+        Ok(Recorded { batch, refused })
+    }
+
+    /// Counts recorded events and acknowledges their deliveries.
+    async fn settle(
+        &self,
+        recorded: Recorded,
+        acknowledger: Arc<dyn Acknowledger>,
+    ) -> Result<(), Interruption> {
+        let Recorded { batch, refused } = recorded;
+        // Also those that were in the log before: whoever recorded them may have ended before it counted them.
+        let (places, events): (Vec<_>, Vec<_>) = batch
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !refused[*index])
+            .filter_map(|(index, event)| Some((index, CounterEvent::of(event)?)))
+            .unzip();
+        let counters = Arc::clone(&self.ports.counters);
+        let counted = bisect::write(&events, self.config.events.get(), |events| {
+            let counters = Arc::clone(&counters);
+            Box::pin(async move { counters.apply(None, events).await })
+        });
+        let counted = counted.await.map_err(Interruption::of("counters"))?;
+        fail::fail_point!("metrics_engine.after_counters", |_| std::process::abort());
+        let refused = counted
+            .refused
+            .into_iter()
+            .map(|(index, error)| (places[index], error))
+            .collect();
+        self.put_refused_aside(&batch, "counters", refused).await?;
+        self.acknowledge(&*acknowledger, &batch.tags()).await
+    }
+
+    async fn acknowledge(
+        &self,
+        acknowledger: &dyn Acknowledger,
+        tags: &[DeliveryTag],
+    ) -> Result<(), Interruption> {
+        acknowledger.ack(tags).await.map_err(Interruption::of("spine"))?;
+        fail::fail_point!("metrics_engine.after_ack", |_| std::process::abort());
+        Ok(())
+    }
+
+    async fn put_refused_aside(
+        &self,
+        batch: &Batch,
+        store: &'static str,
+        refused: Vec<(usize, StoreError)>,
+    ) -> Result<(), Interruption> {
+        let mut requests = Vec::with_capacity(refused.len());
+        for (index, error) in refused {
+            let event = &batch.events[index];
+            let reason = chain(&error);
+            tracing::warn!(event_id = %event.event_id, store, reason, "a store refuses an event");
+            // A report of a dead letter that cannot be kept must not lead to a report about itself, and so on:
+            // what it reports is safe on the dead-letter queue.
+            if event.event_type != EventType::DeadLettered {
+                requests.push(batch.refused(index, format!("the {store} refuses it: {reason}")));
+            }
+        }
+        self.put_aside(requests).await
+    }
+
+    async fn put_aside(&self, requests: Vec<DeadLetterRequest>) -> Result<(), Interruption> {
+        if requests.is_empty() {
+            return Ok(());
+        }
+        for request in &requests {
+            let (id, reason) = (request.id(), request.reason);
+            tracing::warn!(%id, reason, detail = request.detail, "a message is put aside");
+        }
+        let kept = requests.clone();
+        dead_letter::put_aside(&*self.ports.spine, &self.producer, requests)
+            .await
+            .map_err(Interruption::of("spine"))?;
+        self.instruments.put_aside(&kept);
+        Ok(())
+    }
+}
+
+/// An error with its sources on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
