@@ -89,6 +89,22 @@ impl OutputForm {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start the observatory and wait until it is ready
+    Up(commands::up::Args),
+    /// Stop the observatory and keep its data
+    Down(commands::down::Args),
+    /// Show whether the observatory runs
+    Status(commands::status::Args),
+    /// Check whether this machine can run an observatory
+    Doctor(commands::doctor::Args),
+    /// Show where everything is
+    Urls(commands::urls::Args),
+    /// Show what the observatory logs
+    Logs(commands::logs::Args),
+    /// Run roles in the foreground
+    Serve(commands::serve::Args),
+    /// Check documents and schemas against the contracts
+    Contracts(commands::contracts::Args),
     /// Write a completion script for a shell
     Completions(commands::completions::Args),
     /// Show settings and where each comes from
@@ -105,22 +121,34 @@ impl Command {
         match self {
             Self::Completions(args) => Ok(commands::completions::run(context, &args)),
             Self::Config(args) => Ok(commands::config::run(context, &args)),
+            Self::Contracts(args) => Ok(commands::contracts::run(context, &args)),
+            Self::Urls(args) => Ok(commands::urls::run(context, &args)),
             Self::Man(args) => Ok(commands::man::run(context, &args)),
             Self::Version(args) => Ok(commands::version::run(context, &args)),
+            other => Err(other),
         }
     }
 
     /// Whether the command deals with Ctrl-C itself. Any other is dropped where it stands.
     pub const fn ends_itself(&self) -> bool {
-        false
+        matches!(self, Self::Serve(_))
     }
 
     /// Runs any other command.
     pub async fn run(self, context: &Context) -> Result<ExitCode, Error> {
         match self {
-            Self::Completions(_) | Self::Config(_) | Self::Man(_) | Self::Version(_) => {
-                unreachable!("run_plain runs these")
-            }
+            Self::Up(args) => commands::up::run(context, args).await,
+            Self::Down(args) => commands::down::run(context, args).await,
+            Self::Status(args) => commands::status::run(context, args).await,
+            Self::Doctor(args) => commands::doctor::run(context, args).await,
+            Self::Logs(args) => commands::logs::run(context, args).await,
+            Self::Serve(args) => commands::serve::run(context, args).await,
+            Self::Completions(_)
+            | Self::Config(_)
+            | Self::Contracts(_)
+            | Self::Man(_)
+            | Self::Urls(_)
+            | Self::Version(_) => unreachable!("run_plain runs these"),
         }
     }
 }

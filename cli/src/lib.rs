@@ -10,6 +10,7 @@ pub mod error;
 pub mod exit;
 pub mod format;
 pub mod output;
+pub mod serve;
 pub mod settings;
 
 use args::{Cli, Command};

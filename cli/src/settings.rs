@@ -17,6 +17,26 @@ pub const PROJECT_FILE: &str = "odd.toml";
 /// Chooses the form of answers.
 const OUTPUT: &str = "ODD_OUTPUT";
 
+/// What an instance is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// The best that this machine has.
+    #[default]
+    Auto,
+    /// One background process with every role and SQLite.
+    Embedded,
+}
+
+impl EngineChoice {
+    /// The engine as it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
 /// Where a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -62,6 +82,8 @@ pub struct Settings {
     pub instance_name: Setting<InstanceName>,
     /// Added to every port.
     pub port_offset: Setting<u16>,
+    /// What an instance is made of.
+    pub engine: Setting<EngineChoice>,
     /// Form of answers.
     pub output: Setting<OutputForm>,
     /// Address of the gateway, where it is not the instance's own.
@@ -76,6 +98,7 @@ pub struct Settings {
 struct File {
     instance: Option<String>,
     port_offset: Option<u16>,
+    engine: Option<String>,
     output: Option<String>,
     gateway_url: Option<String>,
     read_model_url: Option<String>,
@@ -127,6 +150,14 @@ impl Settings {
             &mut wrong,
             port_offset_of,
         );
+        let engine = parsed(
+            sources.pick("engine", env::ENGINE, None, |f| f.engine.clone()),
+            &mut wrong,
+            |text| {
+                EngineChoice::from_str(text, false)
+                    .map_err(|_| format!("{text:?} is none of auto and embedded"))
+            },
+        );
         let output = parsed(
             sources.pick("output", OUTPUT, flags.output.map(|o| o.name().to_owned()), |f| {
                 f.output.clone()
@@ -156,6 +187,7 @@ impl Settings {
                 home,
                 instance_name,
                 port_offset,
+                engine,
                 output,
                 gateway_url,
                 read_model_url,
@@ -196,6 +228,11 @@ impl Settings {
                 "port-offset",
                 Some(self.port_offset.value.to_string()),
                 &self.port_offset.origin,
+            ),
+            (
+                "engine",
+                Some(self.engine.value.name().to_owned()),
+                &self.engine.origin,
             ),
             (
                 "output",

@@ -2,5 +2,13 @@
 
 pub mod completions;
 pub mod config;
+pub mod contracts;
+pub mod doctor;
+pub mod down;
+pub mod logs;
 pub mod man;
+pub mod serve;
+pub mod status;
+pub mod up;
+pub mod urls;
 pub mod version;

@@ -43,7 +43,9 @@ pub(super) fn tail_from(path: &Path, skip: u64, lines: usize) -> io::Result<Vec<
 
 /// What the last lines of a log say of why the process ended: the latest error, else a panic, else the last line.
 pub fn likely_cause(lines: &[String]) -> Option<String> {
-    let error = lines.iter().rev().find_map(|line| error_of(line));
+    let error = (0..lines.len())
+        .rev()
+        .find_map(|at| logged_error(&lines[at]).or_else(|| reported_error(&lines[at..])));
     let panic = || {
         lines
             .iter()
@@ -55,23 +57,24 @@ pub fn likely_cause(lines: &[String]) -> Option<String> {
     error.or_else(panic).or_else(last)
 }
 
-/// The message of a JSON log line at level ERROR, or of a line that a command's own error report begins with.
-fn error_of(line: &str) -> Option<String> {
-    if let Ok(document) = serde_json::from_str::<serde_json::Value>(line) {
-        let is_error = document["level"]
-            .as_str()
-            .is_some_and(|l| l.eq_ignore_ascii_case("error"));
-        if !is_error {
-            return None;
-        }
-        let fields = [&document["message"], &document["fields"]["message"]];
-        let message = fields.into_iter().find_map(|m| m.as_str())?;
-        let cause = [&document["error"], &document["fields"]["error"]]
-            .into_iter()
-            .find_map(|m| m.as_str());
-        return Some(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")));
+/// The message of a JSON log line at level ERROR.
+fn logged_error(line: &str) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_str(line).ok()?;
+    if document["level"] != "ERROR" {
+        return None;
     }
-    line.trim().strip_prefix("error: ").map(str::to_owned)
+    let message = document["message"].as_str()?;
+    let cause = document["error"].as_str();
+    Some(cause.map_or_else(|| message.to_owned(), |cause| format!("{message}: {cause}")))
+}
+
+/// A command's own report, which these lines begin with: what failed, and the chain of causes under it.
+fn reported_error(lines: &[String]) -> Option<String> {
+    let what = lines.first()?.strip_prefix("error: ")?;
+    let causes = lines[1..]
+        .iter()
+        .map_while(|line| line.trim_start().strip_prefix("because: "));
+    Some(std::iter::once(what).chain(causes).collect::<Vec<_>>().join(": "))
 }
 
 #[cfg(test)]
@@ -97,16 +100,21 @@ mod tests {
     fn the_latest_error_is_the_likely_cause() {
         let lines = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let log = lines(&[
-            r#"{"level":"INFO","fields":{"message":"starting"}}"#,
-            r#"{"level":"ERROR","fields":{"message":"failed to open the database","error":"disk full"}}"#,
-            r#"{"level":"INFO","fields":{"message":"stopped"}}"#,
+            r#"{"level":"INFO","message":"starting"}"#,
+            r#"{"level":"ERROR","message":"failed to open the database","error":"disk full"}"#,
+            r#"{"level":"INFO","message":"stopped"}"#,
         ]);
         assert_eq!(
             likely_cause(&log).as_deref(),
             Some("failed to open the database: disk full")
         );
-        let own = lines(&["error: failed to serve", "  because: no"]);
-        assert_eq!(likely_cause(&own).as_deref(), Some("failed to serve"));
+        let own = lines(&[
+            "error: failed to serve",
+            "  because: no",
+            "  because: full",
+            "  try: this",
+        ]);
+        assert_eq!(likely_cause(&own).as_deref(), Some("failed to serve: no: full"));
         let plain = lines(&["thread 'main' panicked at src/x.rs:1", "note: run with"]);
         assert!(likely_cause(&plain).unwrap().contains("panicked"));
         assert_eq!(likely_cause(&[]), None);

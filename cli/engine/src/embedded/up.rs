@@ -120,7 +120,7 @@ fn check_ports(instance: &Instance) -> Result<(), EngineError> {
             return Err(EngineError::PortTaken {
                 role,
                 port,
-                holder: ports::holder(port),
+                holder: ports::holder(&instance.home, port),
             });
         }
     }

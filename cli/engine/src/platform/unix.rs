@@ -33,7 +33,7 @@ pub(super) fn start_time(pid: u32) -> Option<StartTime> {
 pub(super) fn start_time(pid: u32) -> Option<StartTime> {
     use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
     let pid = sysinfo::Pid::from_u32(pid);
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     system.refresh_processes_specifics(
         ProcessesToUpdate::Some(&[pid]),
         true,

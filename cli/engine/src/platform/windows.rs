@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 fn with_process<T>(pid: u32, use_it: impl FnOnce(&sysinfo::Process) -> T) -> Option<T> {
     let pid = Pid::from_u32(pid);
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     system.refresh_processes_specifics(
         ProcessesToUpdate::Some(&[pid]),
         true,

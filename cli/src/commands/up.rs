@@ -1,0 +1,157 @@
+//! `odd up`
+
+use std::time::Duration;
+
+use odd_contracts::Role;
+use odd_engine::embedded::{self, Running, UpEvent, UpOptions};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Error, of_instance};
+use crate::exit::ExitCode;
+use crate::format;
+use crate::output::{Printer, Tone};
+use crate::settings::EngineChoice;
+
+/// Start the observatory and wait until it is ready. What runs already is left as it is.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What it shall be made of [env: ODD_ENGINE] [default: auto]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<EngineChoice>,
+    /// Seconds that it may take to become ready
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    timeout: u64,
+}
+
+/// Version 1 of the answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    version: u32,
+    instance: &'a str,
+    engine: &'a str,
+    state: &'static str,
+    already_running: bool,
+    pid: u32,
+    took_ms: f64,
+    roles: Vec<RoleUrl>,
+}
+
+#[derive(Debug, Serialize)]
+struct RoleUrl {
+    role: Role,
+    url: String,
+}
+
+/// Starts it and prints where everything is.
+pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+    let printer = &context.printer;
+    let engine = args.engine.unwrap_or(context.settings.engine.value);
+    let program = std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))?;
+    let options = UpOptions {
+        program,
+        deadline: Duration::from_secs(args.timeout),
+    };
+    printer.note(&format!("  engine     {}", describe(engine)));
+    let spinner = printer.progress(0, "starting");
+    let started = embedded::up(&context.instance, &options, |event| {
+        spinner.suspend(|| report(printer, &event));
+    })
+    .await;
+    spinner.finish_and_clear();
+    let name = context.instance_name();
+    let running = started.map_err(|e| Error::from_engine(format!("start the instance {name}"), e, name))?;
+    answer(context, &running)?;
+    Ok(ExitCode::Ok)
+}
+
+fn describe(engine: EngineChoice) -> &'static str {
+    match engine {
+        EngineChoice::Auto => "embedded: one process, SQLite (the one engine of this build)",
+        EngineChoice::Embedded => "embedded: one process, SQLite",
+    }
+}
+
+fn report(printer: &Printer, event: &UpEvent) {
+    match event {
+        UpEvent::WaitingForOther => printer.note("  another command is starting or stopping it: waiting"),
+        UpEvent::Recovered { pid } => {
+            printer.warn(&format!(
+                "process {pid} ended without clearing up: taking over its data"
+            ));
+        }
+        UpEvent::Started { .. } => {}
+        UpEvent::RoleReady { role, after } => {
+            printer.ok(&format!("{role:<15} {}", format::duration(*after)));
+        }
+    }
+}
+
+fn answer(context: &Context, running: &Running) -> Result<(), Error> {
+    let printer = &context.printer;
+    let process = &running.process;
+    let roles = process.ports.keys();
+    let roles: Vec<RoleUrl> = roles
+        .filter_map(|role| {
+            Some(RoleUrl {
+                role: *role,
+                url: process.url(*role)?,
+            })
+        })
+        .collect();
+    if printer.is_json() {
+        return printer.json(&Answer {
+            version: 1,
+            instance: context.instance_name(),
+            engine: &process.engine,
+            state: "running",
+            already_running: running.already,
+            pid: process.pid,
+            took_ms: running.took.as_secs_f64() * 1e3,
+            roles,
+        });
+    }
+    if running.already {
+        printer.note(&format!(
+            "  already running as process {}; nothing was changed",
+            process.pid
+        ));
+        differs(context, running);
+    } else {
+        printer.note(&format!("  ready in {}", format::duration(running.took)));
+    }
+    printer.note("");
+    let rows = roles
+        .iter()
+        .filter(|r| r.role.is_public())
+        .map(|r| vec![r.role.to_string(), r.url.clone(), format!("{}/docs", r.url)]);
+    printer.table(&[], rows);
+    let of = of_instance(context.instance_name());
+    let next = printer.paint_err(Tone::Accent, &format!("odd submit hello --count 100 --wait{of}"));
+    printer.note(&format!("\nnext        {next}"));
+    Ok(())
+}
+
+/// What was asked for and is not so, because the instance ran before.
+fn differs(context: &Context, running: &Running) {
+    let process = &running.process;
+    let of = of_instance(context.instance_name());
+    let remedy = format!("`odd down{of}`, then `odd up{of}` again");
+    if process.release != odd_contracts::VERSION {
+        let (theirs, ours) = (&process.release, odd_contracts::VERSION);
+        context
+            .printer
+            .warn(&format!("it runs version {theirs}, this is {ours}: {remedy}"));
+    }
+    let set = context.settings.port_offset.origin != crate::settings::Origin::Default;
+    let moved = process
+        .ports
+        .iter()
+        .any(|(role, port)| context.instance.port(*role) != *port);
+    if set && moved {
+        context
+            .printer
+            .warn(&format!("it runs on other ports than asked for: {remedy}"));
+    }
+}
