@@ -2,6 +2,8 @@
 //! with an error at the place that its file name gives: `<what>@<place>.json`, where the place is a JSON
 //! Pointer with dots for slashes (empty: the document itself).
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -2,9 +2,11 @@ use serde_json::{Value, json};
 
 use super::{Bump, CompatReport, compare};
 
+type Rules<'a> = Vec<(&'a str, &'a str)>;
+
 /// Rules and places of the breaking and of the additive changes.
-fn rules(report: &CompatReport) -> (Vec<(&str, &str)>, Vec<(&str, &str)>) {
-    fn pairs(changes: &[super::Change]) -> Vec<(&str, &str)> {
+fn rules(report: &CompatReport) -> (Rules<'_>, Rules<'_>) {
+    fn pairs(changes: &[super::Change]) -> Rules<'_> {
         changes
             .iter()
             .map(|change| (change.rule, change.path.as_str()))
