@@ -5,8 +5,9 @@ use std::time::Duration;
 use odd_contracts::api::{SpanKind, Timeline, TimelineSpan};
 use odd_contracts::{AttemptOutcome, EventEnvelope, JobAttempt, JobRecord, JobStatus, Timestamp, history};
 
-/// Time for which a processor that runs a job owns it without a further sign of life. A lost attempt
-/// is closed when the job is taken again, and the last sign of life lies at least this long before that.
+/// Time for which a processor that runs a job owns it without a further sign of life. A lost attempt is closed
+/// when the job is taken again; where that took longer than this, the processor was gone for about this long.
+/// Where it was quicker, the processor's own restart gave the job back and nobody knows since when it was gone.
 const LEASE: Duration = Duration::from_secs(30);
 
 /// Composes the timeline of a job.
@@ -122,10 +123,10 @@ impl<'a> Line<'a> {
 
     fn push_attempt(&mut self, attempt: &JobAttempt) {
         let lost = attempt.outcome == Some(AttemptOutcome::Lost);
-        let last_sign = |taken_again: Timestamp| taken_again.minus(LEASE).max(attempt.started_at);
+        let expired = |at: Timestamp| lost && at.since(attempt.started_at) > LEASE;
         let until = attempt
             .finished_at
-            .map(|at| if lost { last_sign(at) } else { at });
+            .map(|at| if expired(at) { at.minus(LEASE) } else { at });
         let count = self.spans.len();
         self.push(SpanKind::Execution, attempt.number, until);
         if let Some(execution) = self.spans.get_mut(count) {

@@ -147,6 +147,25 @@ fn a_lost_attempt_is_followed_by_its_recovery() {
 }
 
 #[test]
+fn an_attempt_lost_in_a_quick_restart_is_one_stretch() {
+    let attempts = [
+        attempt(1, 1, 5, Some(2_005), Some(AttemptOutcome::Lost)),
+        attempt(1, 2, 2_005, Some(2_010), Some(AttemptOutcome::Succeeded)),
+    ];
+    let spans = spans(
+        &record(JobStatus::Completed, 1, Some(2_010)),
+        &attempts,
+        at(3_000),
+    );
+    assert_eq!(spans[1].outcome, Some(AttemptOutcome::Lost));
+    let kinds: Vec<_> = spans.iter().map(|span| (span.kind, span.duration_ms)).collect();
+    assert_eq!(
+        kinds[1..],
+        [(SpanKind::Execution, 2_000.0), (SpanKind::Execution, 5.0)]
+    );
+}
+
+#[test]
 fn a_delayed_job_before_and_after_its_time() {
     let mut waiting = record(JobStatus::Scheduled, 0, None);
     waiting.scheduled_for = Some(at(1_000));

@@ -1,0 +1,10 @@
+//! The read-model over the embedded adapters and real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod exports;
+mod jobs;
+mod log;
+mod stream;
+mod support;
+mod system;

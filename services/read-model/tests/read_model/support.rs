@@ -1,0 +1,264 @@
+//! A read-model of its own for each test: stores in a temporary directory, port 0.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use odd_contracts::{
+    AttemptOutcome, EventEnvelope, Job, JobAttempt, JobId, JobRecord, JobStatus, Problem, Producer, Role,
+    Timestamp, history,
+};
+use odd_read_model::{Config, Ports, run};
+use odd_runtime::{RoleError, Shutdown};
+use odd_spine::embedded::EmbeddedSpine;
+use odd_spine::{Queue, codec};
+use odd_store::embedded::{Database, Options, SqliteCounters, SqliteEventLog, SqliteJobStore};
+use odd_store::{Claim, ClaimToken, Claimed, Commit, CounterEvent, Due, Taken, Work, WorkMode};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// Longest wait for a state.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running read-model and the ports that it reads from.
+pub(crate) struct System {
+    pub(crate) url: String,
+    pub(crate) ports: Ports,
+    pub(crate) http: reqwest::Client,
+    shutdown: Shutdown,
+    role: JoinHandle<Result<(), RoleError>>,
+    // Last, so that it is removed after everything in it is closed.
+    directory: TempDir,
+}
+
+impl System {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}, |ports| ports).await
+    }
+
+    /// Starts with other settings, or with ports of another kind.
+    pub(crate) async fn start_with(set: impl FnOnce(&mut Config), wrap: impl FnOnce(Ports) -> Ports) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("odd.db"), Options::default())
+            .await
+            .unwrap();
+        let ports = wrap(Ports {
+            spine: EmbeddedSpine::open(&database).await.unwrap(),
+            job_store: Arc::new(SqliteJobStore::open(&database).await.unwrap()),
+            event_log: Arc::new(SqliteEventLog::new(&database)),
+            counters: Arc::new(SqliteCounters::new(&database)),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut config = Config {
+            roles: vec![(Role::ReadModel, url.clone())],
+            ..Config::default()
+        };
+        set(&mut config);
+        let shutdown = Shutdown::new(Duration::from_secs(5));
+        let role = tokio::spawn(run(config, ports.clone(), listener, shutdown.clone()));
+        Self {
+            url,
+            ports,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            shutdown,
+            role,
+            directory,
+        }
+    }
+
+    /// Stops the read-model and checks that it ended well.
+    pub(crate) async fn stop(self) {
+        self.shutdown.trigger();
+        let ended = tokio::time::timeout(DEADLINE, self.role).await;
+        ended.expect("the read-model ends in time").unwrap().unwrap();
+        drop(self.directory);
+    }
+
+    pub(crate) fn trigger_shutdown(&self) {
+        self.shutdown.trigger();
+    }
+
+    pub(crate) async fn response(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let response = self.response(path).await;
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// The problem that a path answers with.
+    pub(crate) async fn problem(&self, path: &str) -> Problem {
+        problem(self.response(path).await).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        request.send().await.unwrap()
+    }
+
+    /// Takes a job as a processor does, with its first attempt open or waiting for its time.
+    pub(crate) async fn take(&self, job: Job) -> Claimed {
+        let submitted_at = job.created_at;
+        let work = Work {
+            digest: job.digest(),
+            scheduled_for: job.options.first_run(submitted_at),
+            job,
+            submitted_at,
+            submitted_by: producer("gateway"),
+            correlation_id: "c-1".to_owned(),
+            traceparent: None,
+            mode: WorkMode::Run,
+        };
+        let taken = self.ports.job_store.take(vec![work], &claim()).await.unwrap();
+        match taken.into_iter().next() {
+            Some(Taken::Run(claimed) | Taken::Waiting(claimed)) => *claimed,
+            other => panic!("the job was not taken: {other:?}"),
+        }
+    }
+
+    /// Ends the open attempt, and with a terminal status the job.
+    pub(crate) async fn end(&self, claimed: &Claimed, status: JobStatus, outcome: AttemptOutcome) -> Stored {
+        let now = Timestamp::now();
+        let (mut record, mut attempts) = (claimed.record.clone(), claimed.attempts.clone());
+        let failed = outcome != AttemptOutcome::Succeeded;
+        record.job.status = status;
+        record.job.updated_at = Some(now);
+        record.finished_at = status.is_terminal().then_some(now);
+        record.error = failed.then(|| "it broke".to_owned());
+        if let Some(open) = attempts.last_mut() {
+            open.finished_at = Some(now);
+            open.outcome = Some(outcome);
+            open.error.clone_from(&record.error);
+            open.retry_at = (status == JobStatus::Retrying).then_some(now);
+        }
+        let due = match status {
+            JobStatus::Retrying => Due::In(Duration::ZERO),
+            _ => Due::Ended(Duration::from_secs(30)),
+        };
+        let commit = Commit {
+            record: record.clone(),
+            attempts: attempts.clone(),
+            token: claimed.token,
+            due,
+        };
+        self.ports.job_store.commit(vec![commit]).await.unwrap();
+        Stored { record, attempts }
+    }
+
+    /// Stores a job that ended, with its whole history in the log and in the counters.
+    pub(crate) async fn seed(&self, job: Job, status: JobStatus) -> Stored {
+        let outcome = match status {
+            JobStatus::Completed => AttemptOutcome::Succeeded,
+            JobStatus::Cancelled => AttemptOutcome::Cancelled,
+            _ => AttemptOutcome::Failed,
+        };
+        let claimed = self.take(job).await;
+        let stored = self.end(&claimed, status, outcome).await;
+        self.record(&stored.events()).await;
+        stored
+    }
+
+    /// Writes events to the log and counts them, as the metrics-engine does.
+    pub(crate) async fn record(&self, events: &[EventEnvelope]) {
+        self.ports.event_log.append(events).await.unwrap();
+        let counted: Vec<CounterEvent> = events.iter().filter_map(CounterEvent::of).collect();
+        self.ports.counters.apply(None, &counted).await.unwrap();
+    }
+
+    /// Records what was published to the spine: `count` events.
+    pub(crate) async fn record_published(&self, count: usize) {
+        let mut consumer = self.ports.spine.consume(Queue::Events, 64).await.unwrap();
+        let mut recorded = 0;
+        while recorded < count {
+            let deliveries = tokio::time::timeout(DEADLINE, consumer.next(64))
+                .await
+                .unwrap()
+                .unwrap();
+            for delivery in &deliveries {
+                let events: Vec<_> = codec::unpack_delivery(delivery)
+                    .into_iter()
+                    .map(|event| event.unwrap())
+                    .collect();
+                recorded += events.len();
+                self.record(&events).await;
+            }
+            let tags: Vec<_> = deliveries.iter().map(|delivery| delivery.tag).collect();
+            consumer.acknowledger().ack(&tags).await.unwrap();
+        }
+    }
+}
+
+/// A job as it was stored.
+pub(crate) struct Stored {
+    pub(crate) record: JobRecord,
+    pub(crate) attempts: Vec<JobAttempt>,
+}
+
+impl Stored {
+    pub(crate) fn id(&self) -> JobId {
+        self.record.job.id
+    }
+
+    pub(crate) fn events(&self) -> Vec<EventEnvelope> {
+        history::events(&self.record, &self.attempts)
+    }
+}
+
+pub(crate) async fn problem(response: reqwest::Response) -> Problem {
+    let problem: Problem = response.json().await.unwrap();
+    assert!(problem.correlation_id.is_some(), "{problem:?}");
+    problem
+}
+
+pub(crate) fn producer(service: &str) -> Producer {
+    Producer {
+        service: service.to_owned(),
+        instance_id: format!("{service}-1"),
+        version: "0.1.0".to_owned(),
+    }
+}
+
+pub(crate) fn claim() -> Claim {
+    Claim {
+        token: ClaimToken::fresh(),
+        by: producer("processor"),
+        lease: Duration::from_secs(30),
+    }
+}
+
+/// A job of this type, created just now.
+pub(crate) fn job(job_type: &str) -> Job {
+    job_at(job_type, Timestamp::now())
+}
+
+pub(crate) fn job_at(job_type: &str, created_at: Timestamp) -> Job {
+    let job = json!({
+        "id": Uuid::new_v4(), "type": job_type, "status": "PENDING", "createdAt": created_at, "payload": {"n": 1}
+    });
+    serde_json::from_value(job).unwrap()
+}
+
+/// The event that a gateway publishes for the job.
+pub(crate) fn created(job: &Job) -> EventEnvelope {
+    history::created(job, &producer("gateway"), job.created_at, "c-1", None)
+}
+
+/// Asks again until the answer is there.
+pub(crate) async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = tokio::time::Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{what} did not come about");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,275 @@
+//! Health, overview, alerts, stores that are away, and what browsers may do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use odd_contracts::alert::condition;
+use odd_contracts::api::{AlertList, ExportedHistory, Health, HealthState, JobDetail, Overview};
+use odd_contracts::{AlertState, EventEnvelope, JobId, JobStatus, ProblemCode, Role, VERSION};
+use odd_read_model::Ports;
+use odd_store::{EventFilter, EventLog, Position, PositionedEvent, StoreError};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::support::{System, job, wait_for};
+
+#[tokio::test]
+async fn an_overview_of_a_system_that_is_well() {
+    let system = System::start_with(|config| config.instance = "demo".to_owned(), |ports| ports).await;
+    let overview: Overview = wait_for("a healthy system", async || {
+        let overview: Overview = system.get("/overview").await;
+        (overview.state == HealthState::Healthy).then_some(overview)
+    })
+    .await;
+    assert_eq!((overview.version, overview.instance.as_str()), (1, "demo"));
+    assert_eq!(overview.roles[0].role, Role::ReadModel);
+    assert_eq!(overview.roles[0].version.as_deref(), Some(VERSION));
+    let names: Vec<_> = overview
+        .dependencies
+        .iter()
+        .map(|store| store.name.as_str())
+        .collect();
+    assert_eq!(names, ["job-store", "event-log", "counters", "spine"]);
+    assert!(
+        overview
+            .dependencies
+            .iter()
+            .all(|store| store.adapter == "sqlite" && store.latency_ms.is_some())
+    );
+    assert_eq!(overview.queues.len(), 4);
+    assert_eq!(overview.alerts, []);
+    let health: Health = system.get("/health").await;
+    assert_eq!(
+        (health.status.as_str(), health.checks["spine"].as_str()),
+        ("ok", "ok")
+    );
+    assert_eq!(system.response("/readyz").await.status(), 200);
+    system.stop().await;
+}
+
+/// An event log that can be switched off.
+struct Switch {
+    log: Arc<dyn EventLog>,
+    away: Arc<AtomicBool>,
+}
+
+impl Switch {
+    fn log(&self) -> Result<&Arc<dyn EventLog>, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("switched off".into()));
+        }
+        Ok(&self.log)
+    }
+}
+
+#[async_trait]
+impl EventLog for Switch {
+    fn adapter(&self) -> &'static str {
+        self.log.adapter()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.log()?.ping().await
+    }
+
+    async fn append(&self, events: &[EventEnvelope]) -> Result<Vec<bool>, StoreError> {
+        self.log()?.append(events).await
+    }
+
+    async fn history(&self, job: JobId) -> Result<Vec<EventEnvelope>, StoreError> {
+        self.log()?.history(job).await
+    }
+
+    async fn newest(
+        &self,
+        filter: &EventFilter,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        self.log()?.newest(filter, before, limit).await
+    }
+
+    async fn since(
+        &self,
+        filter: &EventFilter,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        self.log()?.since(filter, after, limit).await
+    }
+
+    async fn get(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
+        self.log()?.get(event_id).await
+    }
+
+    async fn export(&self, after: Option<JobId>, limit: usize) -> Result<Vec<ExportedHistory>, StoreError> {
+        self.log()?.export(after, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_told_and_the_rest_goes_on() {
+    let away = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&away);
+    let wrap = |ports: Ports| Ports {
+        event_log: Arc::new(Switch {
+            log: Arc::clone(&ports.event_log),
+            away: switch,
+        }),
+        ..ports
+    };
+    let system = System::start_with(|_| {}, wrap).await;
+    let stored = system.seed(job("hello"), JobStatus::Completed).await;
+    let ready = async |wanted: u16| {
+        wait_for("the readiness", async || {
+            (system.response("/readyz").await.status() == wanted).then_some(())
+        })
+        .await;
+    };
+    ready(200).await;
+    away.store(true, Ordering::SeqCst);
+    for path in [
+        "/events".to_owned(),
+        "/export/events".to_owned(),
+        format!("/jobs/{}/timeline", stored.id()),
+    ] {
+        let response = system.response(&path).await;
+        assert_eq!(response.headers()["retry-after"], "1", "{path}");
+        let problem = crate::support::problem(response).await;
+        assert_eq!(
+            (problem.code, problem.status),
+            (ProblemCode::StoreUnavailable, 503),
+            "{path}"
+        );
+    }
+    let _: JobDetail = system.get(&format!("/jobs/{}", stored.id())).await;
+    ready(503).await;
+    let health: Health = system.response("/health").await.json().await.unwrap();
+    assert!(health.status.contains("event-log"), "{health:?}");
+    let firing = |list: &AlertList, state| {
+        list.alerts.iter().any(|alert| {
+            alert.name == condition::DATABASE_UNAVAILABLE
+                && alert.subject == "event-log"
+                && alert.state == state
+        })
+    };
+    alerts_until(&system, |list| firing(list, AlertState::Firing)).await;
+    let overview: Overview = system.get("/overview").await;
+    assert_eq!(overview.state, HealthState::Down);
+    assert!(!overview.alerts.is_empty());
+
+    away.store(false, Ordering::SeqCst);
+    ready(200).await;
+    alerts_until(&system, |list| firing(list, AlertState::Resolved)).await;
+    system.stop().await;
+}
+
+async fn alerts_until(system: &System, holds: impl Fn(&AlertList) -> bool) -> AlertList {
+    wait_for("the alert", async || {
+        let list: AlertList = system.get("/alerts").await;
+        assert_eq!(list.source, "native");
+        holds(&list).then_some(list)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_role_that_is_away_raises_an_alert() {
+    // A port that nobody listens on.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let system = System::start_with(|config| config.roles.push((Role::Gateway, nobody)), |ports| ports).await;
+    let overview: Overview = system.get("/overview").await;
+    let gateway = overview
+        .roles
+        .iter()
+        .find(|role| role.role == Role::Gateway)
+        .unwrap();
+    assert_eq!(
+        (gateway.state, gateway.detail.as_deref()),
+        (HealthState::Down, Some("no connection"))
+    );
+    let list = alerts_until(&system, |list| !list.alerts.is_empty()).await;
+    assert_eq!(
+        (list.alerts[0].name.as_str(), list.alerts[0].subject.as_str()),
+        (condition::SERVICE_DOWN, "gateway")
+    );
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn only_allowed_pages_may_call_from_a_browser() {
+    let allowed = "http://127.0.0.1:8081";
+    let system = System::start_with(
+        |config| config.origins = vec![allowed.parse().unwrap()],
+        |ports| ports,
+    )
+    .await;
+    let allow_origin = async |path: &str, origin: &str| {
+        let request = system
+            .http
+            .get(format!("{}{path}", system.url))
+            .header("origin", origin);
+        let response = request.send().await.unwrap();
+        let header = response.headers().get("access-control-allow-origin").cloned();
+        header.map(|value| value.to_str().unwrap().to_owned())
+    };
+    for path in ["/jobs", "/stream", "/jobs/not-an-id"] {
+        assert_eq!(
+            allow_origin(path, allowed).await.as_deref(),
+            Some(allowed),
+            "{path}"
+        );
+        assert_eq!(allow_origin(path, "http://evil.example").await, None, "{path}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn every_path_is_described_and_other_paths_are_problems() {
+    let system = System::start().await;
+    let openapi: serde_json::Value = system.get("/openapi.json").await;
+    let paths = openapi["paths"].as_object().unwrap();
+    for path in [
+        "/health",
+        "/stats",
+        "/overview",
+        "/alerts",
+        "/jobs",
+        "/jobs/recent",
+        "/jobs/lookup",
+        "/jobs/{id}",
+        "/jobs/{id}/timeline",
+        "/events",
+        "/events/{id}",
+        "/dead-letters",
+        "/dead-letters/{id}",
+        "/stream",
+        "/export/jobs",
+        "/export/events",
+    ] {
+        assert!(paths.contains_key(path), "{path} is not described");
+    }
+    let names = |path: &str| -> Vec<&str> {
+        let parameters = paths[path]["get"]["parameters"].as_array();
+        parameters
+            .unwrap()
+            .iter()
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(
+        names("/jobs"),
+        ["status", "type", "since", "until", "id", "cursor", "limit"]
+    );
+    assert_eq!(names("/stream"), ["types", "jobId"]);
+    assert_eq!(system.problem("/nowhere").await.code, ProblemCode::NotFound);
+    let response = system.post("/events", &serde_json::json!({})).await;
+    assert_eq!(
+        crate::support::problem(response).await.code,
+        ProblemCode::MethodNotAllowed
+    );
+    system.stop().await;
+}
