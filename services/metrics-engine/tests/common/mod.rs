@@ -1,6 +1,10 @@
 //! The role on the embedded adapters, and stores that can be made to fail.
 
+#![expect(clippy::unwrap_used, reason = "test code fails by panicking")]
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,7 +26,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Longest wait for a state.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A database with everything on it.
 pub(crate) struct World {
@@ -30,21 +34,28 @@ pub(crate) struct World {
     pub(crate) spine: Arc<EmbeddedSpine>,
     pub(crate) event_log: Arc<SqliteEventLog>,
     pub(crate) counters: Arc<SqliteCounters>,
-    _directory: tempfile::TempDir,
+    // Removed with the world.
+    directory: Option<tempfile::TempDir>,
 }
 
 impl World {
+    /// On a new file.
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("odd.db"), Options::default())
-            .await
-            .unwrap();
+        let mut world = Self::at(&directory.path().join("odd.db")).await;
+        world.directory = Some(directory);
+        world
+    }
+
+    /// On this file.
+    pub(crate) async fn at(path: &Path) -> Self {
+        let database = Database::open(path, Options::default()).await.unwrap();
         Self {
             spine: EmbeddedSpine::open(&database).await.unwrap(),
             event_log: Arc::new(SqliteEventLog::new(&database)),
             counters: Arc::new(SqliteCounters::new(&database)),
             database,
-            _directory: directory,
+            directory: None,
         }
     }
 
