@@ -132,7 +132,7 @@ impl Database {
             .pragma("temp_store", "memory");
         let mut connection = SqliteConnection::connect_with(&connect).await.map_err(sqlite)?;
         MIGRATIONS
-            .run(&mut connection)
+            .run_direct(None, &mut connection, false)
             .await
             .map_err(|source| OpenError::Migrate {
                 path: path.to_owned(),
@@ -348,17 +348,30 @@ async fn try_group(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Write>],
 ) -> Result<(), GroupError> {
-    let transaction = |error: sqlx::Error| GroupError::Transaction(error.to_string());
-    let mut transaction_open = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(transaction)?;
-    for write in group {
-        if !write.run(&mut transaction_open).await {
-            // Dropping the transaction would roll back as well, but only at the next use.
-            let _ = transaction_open.rollback().await;
+    // Plain statements rather than a transaction of the library: where the disk is full SQLite ends the
+    // transaction by itself, and the library's count of open transactions would be wrong for ever.
+    execute(connection, "BEGIN IMMEDIATE").await?;
+    for write in &mut *group {
+        if !write.run(connection).await {
+            roll_back(connection).await;
             return Err(GroupError::Operation);
         }
     }
-    transaction_open.commit().await.map_err(transaction)
+    let committed = execute(connection, "COMMIT").await;
+    if committed.is_err() {
+        roll_back(connection).await;
+    }
+    committed
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), GroupError> {
+    match sqlx::query(statement).execute(connection).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(GroupError::Transaction(error.to_string())),
+    }
+}
+
+async fn roll_back(connection: &mut SqliteConnection) {
+    // Fails where SQLite rolled back by itself: what is wanted is so already.
+    let _ = execute(connection, "ROLLBACK").await;
 }

@@ -107,10 +107,7 @@ impl MessageQueue {
         self.database
             .write(move |connection| {
                 let messages = Arc::clone(&messages);
-                Box::pin(async move {
-                    let inserted = insert(connection, &messages).await;
-                    reopen_after_failure(connection, inserted).await
-                })
+                Box::pin(async move { insert(connection, &messages).await })
             })
             .await
     }
@@ -158,10 +155,7 @@ impl MessageQueue {
         self.database
             .write(move |connection| {
                 let list = Arc::clone(&list);
-                Box::pin(async move {
-                    let deleted = delete(connection, list).await;
-                    reopen_after_failure(connection, deleted).await
-                })
+                Box::pin(async move { delete(connection, list).await })
             })
             .await
     }
@@ -175,10 +169,7 @@ impl MessageQueue {
         self.database
             .write(move |connection| {
                 let to = to.clone();
-                Box::pin(async move {
-                    let moved = relocate(connection, &to).await;
-                    reopen_after_failure(connection, moved).await
-                })
+                Box::pin(async move { relocate(connection, &to).await })
             })
             .await
     }
@@ -250,19 +241,6 @@ impl MessageQueue {
             })
             .collect()
     }
-}
-
-/// SQLite ends the transaction itself when the disk is full (sqlite.org/lang_transaction.html, section 3.2),
-/// whereupon the writer's own rollback fails and sqlx counts the transaction as open for ever. An empty one in its place lets the rollback succeed.
-async fn reopen_after_failure<T>(
-    connection: &mut SqliteConnection,
-    outcome: Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    if outcome.is_err() {
-        // Fails where the transaction is still open, which is as good.
-        let _ = sqlx::query("BEGIN").execute(connection).await;
-    }
-    outcome
 }
 
 async fn delete(connection: &mut SqliteConnection, rows: Arc<str>) -> Result<(), StoreError> {
