@@ -1,0 +1,48 @@
+# Thin targets over cargo and the binary `odd`. `make` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build up down test lint release install bench clean
+
+# A fresh rustup installation is found before the shell was started anew.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+ODD := $(TARGET_DIR)/debug/odd
+
+# `up`, `test` and `lint` share one profile and one set of features, so that nothing is compiled twice.
+FEATURES := --features odd/failpoints
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Check for what a build needs (installs a C compiler where it may)
+	@./scripts/setup.sh
+
+build: setup
+	cargo build --locked -p odd $(FEATURES)
+
+up: build ## Build and start the observatory, print where to look
+	$(ODD) up
+
+down: ## Stop the observatory, keep its data
+	@if [ -x $(ODD) ]; then $(ODD) down; else echo "nothing is built, so nothing was started from here"; fi
+
+test: setup ## Run every test (set-up included)
+	cargo test --locked --workspace $(FEATURES) --no-fail-fast
+
+lint: setup ## Check formatting and lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
+
+release: setup ## Build the optimised binary
+	cargo build --locked --release -p odd
+	@echo "the binary is $(TARGET_DIR)/release/odd"
+
+install: setup ## Install `odd` for this user
+	cargo install --path cli --locked
+
+bench: release ## Measure on an instance of its own, removed afterwards
+	./scripts/bench.sh $(TARGET_DIR)/release/odd
+
+clean: down ## Stop the observatory and remove what was built (data stays)
+	cargo clean

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Checks for what a build needs. Installs a missing C compiler on Debian and Ubuntu where it may (as root);
+# says exactly what to do in every other case. Changes nothing where everything is there.
+set -eu
+
+minimum=1.95
+
+complain() {
+    printf '%s\n' "$@" >&2
+    exit 3
+}
+
+if ! command -v cargo >/dev/null 2>&1; then
+    complain "Rust is not installed: there is no cargo on the PATH." \
+        "Install Rust $minimum or later, then run make again:" \
+        "    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --component clippy,rustfmt"
+fi
+
+version=$(rustc --version | cut -d ' ' -f 2)
+if [ "$(printf '%s\n' "$minimum" "$version" | sort -V | head -n 1)" != "$minimum" ]; then
+    complain "Rust $version is too old: $minimum or later is needed. Run:" "    rustup update stable"
+fi
+
+# SQLite is compiled from its own source, and every binary is linked by the C compiler.
+if ! command -v cc >/dev/null 2>&1; then
+    if [ "$(uname -s)" = Darwin ]; then
+        complain "There is no C compiler. Run:" "    xcode-select --install"
+    elif ! command -v apt-get >/dev/null 2>&1; then
+        complain "There is no C compiler (cc). Install gcc or clang with your system's package manager."
+    elif [ "$(id -u)" -ne 0 ]; then
+        complain "There is no C compiler (cc). Run:" "    sudo apt-get update && sudo apt-get install -y gcc libc6-dev"
+    fi
+    echo "installing a C compiler (gcc, libc6-dev)" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+fi
