@@ -29,8 +29,8 @@ pub struct Cli {
 
 fn long_help() -> String {
     format!(
-        "{}\nSettings are taken from flags, else the environment, else odd.toml in this directory or above, else the\n\
-         user's config.toml, else defaults; `odd config show --origin` tells which.\n\n\
+        "{}\nA setting comes from a flag, else the environment, else odd.toml in this directory or above,\n\
+         else config.toml in ODD_HOME, else its default; `odd config show --origin` tells which.\n\n\
          Start with `odd up`, then `odd submit hello --wait`.",
         ExitCode::table()
     )
@@ -86,32 +86,25 @@ impl OutputForm {
     }
 }
 
-/// What to do.
+/// What to do. Each command is described where its arguments are.
 #[derive(Debug, Subcommand)]
+#[expect(
+    missing_docs,
+    reason = "clap would show it in place of what the command says of itself"
+)]
 pub enum Command {
-    /// Start the observatory and wait until it is ready
     Up(commands::up::Args),
-    /// Stop the observatory and keep its data
     Down(commands::down::Args),
-    /// Show whether the observatory runs
     Status(commands::status::Args),
-    /// Check whether this machine can run an observatory
     Doctor(commands::doctor::Args),
-    /// Show where everything is
     Urls(commands::urls::Args),
-    /// Show what the observatory logs
+    Verify(commands::verify::Args),
     Logs(commands::logs::Args),
-    /// Run roles in the foreground
     Serve(commands::serve::Args),
-    /// Check documents and schemas against the contracts
     Contracts(commands::contracts::Args),
-    /// Write a completion script for a shell
     Completions(commands::completions::Args),
-    /// Show settings and where each comes from
     Config(commands::config::Args),
-    /// Write manual pages
     Man(commands::man::Args),
-    /// Show the version of everything that has one
     Version(commands::version::Args),
 }
 
@@ -141,6 +134,7 @@ impl Command {
             Self::Down(args) => commands::down::run(context, args).await,
             Self::Status(args) => commands::status::run(context, args).await,
             Self::Doctor(args) => commands::doctor::run(context, args).await,
+            Self::Verify(args) => commands::verify::run(context, args).await,
             Self::Logs(args) => commands::logs::run(context, args).await,
             Self::Serve(args) => commands::serve::run(context, args).await,
             Self::Completions(_)

@@ -6,6 +6,7 @@
 pub mod args;
 pub mod commands;
 pub mod context;
+pub mod duration;
 pub mod error;
 pub mod exit;
 pub mod format;

@@ -158,6 +158,24 @@ impl Instance {
         }
     }
 
+    /// The same with standard output to a file of the caller's; that of the answer is empty.
+    ///
+    /// # Panics
+    /// Where it cannot be run.
+    pub fn output_to(command: &mut Command, stdout: std::fs::File) -> Output {
+        let child = command
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run");
+        let output = child.wait_with_output().expect("the command ends");
+        Output {
+            code: output.status.code(),
+            stdout: String::new(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Starts it.
     ///
     /// # Panics

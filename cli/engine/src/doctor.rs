@@ -71,14 +71,15 @@ impl Check {
 /// Looks at everything that the embedded engine needs. Changes nothing but a file that it removes again.
 pub fn check(instance: &Instance) -> Vec<Check> {
     let process = ProcessFile::read(&instance.process_file()).ok().flatten();
-    let mut checks = vec![
-        platform(),
-        home(instance),
-        locks(instance),
+    let mut checks = vec![platform(), home(instance)];
+    if checks.iter().all(|check| check.state != CheckState::Failed) {
+        checks.push(locks(instance));
+    }
+    checks.extend([
         disk(instance.home.path()),
         memory(),
-    ];
-    checks.push(running(instance, process.as_ref()));
+        running(instance, process.as_ref()),
+    ]);
     let running = process.filter(ProcessFile::is_alive);
     checks.extend(instance.ports().into_iter().map(|(role, port)| {
         let own = running.as_ref().and_then(|p| p.ports.get(&role).copied());
@@ -159,7 +160,7 @@ fn disk(home: &Path) -> Check {
         return Check::ok("disk", "the system does not tell how much is free");
     };
     let free = disk.available_space();
-    let check = Check::ok("disk", format!("{} MiB free", free / 1024 / 1024));
+    let check = Check::ok("disk", format!("{} free", mebibytes(free)));
     let state = match free {
         0..DISK_FAIL => CheckState::Failed,
         DISK_FAIL..DISK_WARN => CheckState::Warning,
@@ -178,7 +179,7 @@ fn memory() -> Check {
     };
     system.refresh_memory();
     let available = system.available_memory();
-    let check = Check::ok("memory", format!("{} MiB available", available / 1024 / 1024));
+    let check = Check::ok("memory", format!("{} available", mebibytes(available)));
     if available >= MEMORY_WARN {
         return check;
     }
@@ -187,6 +188,13 @@ fn memory() -> Check {
         "under load the system may end the process; what was accepted survives that",
         "odd up   (after closing something else)",
     )
+}
+
+fn mebibytes(bytes: u64) -> String {
+    match bytes / 1024 / 1024 {
+        many @ 10_240.. => format!("{} GiB", many / 1024),
+        few => format!("{few} MiB"),
+    }
 }
 
 fn running(instance: &Instance, process: Option<&ProcessFile>) -> Check {

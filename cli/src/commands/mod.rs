@@ -11,4 +11,5 @@ pub mod serve;
 pub mod status;
 pub mod up;
 pub mod urls;
+pub mod verify;
 pub mod version;

@@ -236,7 +236,8 @@ async fn wait_until_ready(
         }
         let now = status(instance).await?;
         for role in now.roles.iter().filter(|r| r.state == RoleState::Ready) {
-            if !ready.contains(&role.role) {
+            // Of an instance that ran before there is nothing to tell.
+            if started.is_some() && !ready.contains(&role.role) {
                 ready.push(role.role);
                 progress(UpEvent::RoleReady {
                     role: role.role,
@@ -272,5 +273,88 @@ fn not_ready(
         waiting_for,
         log_tail,
         log_file: instance.log_file(),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::instance::{Home, InstanceName};
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A program that starts and never becomes ready. Written by another process, so that no thread of this
+    /// one has it open for writing when it is run.
+    fn idler(directory: &std::path::Path) -> PathBuf {
+        let path = directory.join("idler");
+        let script = format!(
+            "printf '#!/bin/sh\nexec sleep 60\n' > '{0}' && chmod +x '{0}'",
+            path.display()
+        );
+        assert!(
+            Command::new("sh")
+                .args(["-c", &script])
+                .status()
+                .unwrap()
+                .success()
+        );
+        path
+    }
+
+    fn instance(home: &std::path::Path) -> Instance {
+        Instance {
+            name: InstanceName::default(),
+            home: Home::at(home),
+            port_offset: 47_000,
+        }
+    }
+
+    async fn has_ended(pid: u32) {
+        let deadline = Instant::now() + LONG;
+        while platform::start_time(pid).is_some() {
+            assert!(Instant::now() < deadline, "process {pid} still lives");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_become_ready_is_stopped_and_said_to_be_late() {
+        let home = tempfile::tempdir().unwrap();
+        let options = UpOptions {
+            program: idler(home.path()),
+            deadline: Duration::from_millis(50),
+        };
+        let mut pid = None;
+        let error = up(&instance(home.path()), &options, |event| {
+            if let UpEvent::Started { pid: started } = event {
+                pid = Some(started);
+            }
+        })
+        .await
+        .unwrap_err();
+        assert!(matches!(error, EngineError::NotReady { .. }), "{error:?}");
+        assert!(error.to_string().contains("gateway has not started"), "{error}");
+        has_ended(pid.unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn a_start_that_is_given_up_leaves_no_process() {
+        let home = tempfile::tempdir().unwrap();
+        let options = UpOptions {
+            program: idler(home.path()),
+            deadline: LONG,
+        };
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let instance = instance(home.path());
+        let starting = up(&instance, &options, |event| {
+            if let UpEvent::Started { pid } = event {
+                tell.send(pid).unwrap();
+            }
+        });
+        let pid = tokio::select! {
+            _ = starting => panic!("it cannot become ready"),
+            pid = told.recv() => pid.unwrap(),
+        };
+        has_ended(pid).await;
     }
 }

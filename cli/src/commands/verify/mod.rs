@@ -1,0 +1,229 @@
+//! `odd verify`
+
+mod reconcile;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use odd_client::{ClientError, ReadModel};
+use odd_contracts::{JobId, Timestamp};
+use odd_engine::ledger;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Error, of_instance};
+use crate::exit::ExitCode;
+use crate::format;
+use crate::output::{Glyph, Printer, Tone};
+use reconcile::{Findings, Jobs, Reconciliation, Verdict};
+
+/// Time between two looks at a system that has not settled, at first; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Prove that nothing was lost.
+///
+/// Compares, job by job, what was accepted (by the event log, and by the ledger of ids that submit and bench keep of every
+/// 202) with the state of each job, its history and the counters. Work in hand is given time to settle. Exits with 6 where a
+/// job is lost, stuck, ended twice, or differs from its history.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  odd verify\n  odd verify --settle 2m --output json\n  odd verify --ledger accepted.txt"
+)]
+pub struct Args {
+    /// Longest time to wait for work in hand
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::duration::parse)]
+    settle: Duration,
+    /// Further ledger of accepted ids, one «id microseconds» a line
+    #[arg(long, value_name = "FILE")]
+    ledger: Vec<PathBuf>,
+}
+
+/// Version 1 of the answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    version: u32,
+    ok: bool,
+    accepted: u64,
+    terminal: u64,
+    lost: u64,
+    stuck: u64,
+    duplicated: u64,
+    drifted: u64,
+    in_flight: u64,
+    counters_compared: bool,
+    findings: FindingLists<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingLists<'a> {
+    lost: &'a [reconcile::Finding],
+    stuck: &'a [reconcile::Finding],
+    duplicated: &'a [reconcile::Finding],
+    drifted: &'a [reconcile::Finding],
+}
+
+/// Reconciles and prints.
+pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+    let cut_off = Timestamp::now();
+    let ledger = read_ledgers(context, &args.ledger, cut_off)?;
+    let progress = context.printer.progress(0, "waiting for work in hand");
+    let verdict = settle(context.read_model()?, &ledger, cut_off, args.settle, &progress).await;
+    progress.finish_and_clear();
+    let verdict = verdict.map_err(|e| context.client_error("verify the instance", e))?;
+    report(context, &verdict)?;
+    Ok(if verdict.is_ok() {
+        ExitCode::Ok
+    } else {
+        ExitCode::GateFailed
+    })
+}
+
+/// Ids that were accepted before the cut-off.
+fn read_ledgers(
+    context: &Context,
+    further: &[PathBuf],
+    cut_off: Timestamp,
+) -> Result<BTreeSet<JobId>, Error> {
+    let own = context.ledger_path();
+    let mut ids = BTreeSet::new();
+    for path in std::iter::once(&own).chain(further) {
+        if *path == own && !own.exists() {
+            continue;
+        }
+        let entries = ledger::read(path).map_err(|e| {
+            Error::new(format!("read the ledger {}", path.display()), e).code(ExitCode::Usage)
+        })?;
+        ids.extend(
+            entries
+                .into_iter()
+                .filter(|entry| entry.accepted_at <= cut_off)
+                .map(|entry| entry.id),
+        );
+    }
+    Ok(ids)
+}
+
+/// Reconciles until nothing can change the verdict for the better, or time is up.
+async fn settle(
+    read_model: &ReadModel,
+    ledger: &BTreeSet<JobId>,
+    cut_off: Timestamp,
+    limit: Duration,
+    progress: &indicatif::ProgressBar,
+) -> Result<Verdict, ClientError> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    progress.enable_steady_tick(FIRST_PAUSE);
+    loop {
+        let verdict = reconcile(read_model, ledger.clone(), cut_off).await?;
+        if verdict.is_settled() || begun.elapsed() + pause > limit {
+            return Ok(verdict);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One look. The job store is read before the log: what the store says was published before.
+async fn reconcile(
+    read_model: &ReadModel,
+    ledger: BTreeSet<JobId>,
+    cut_off: Timestamp,
+) -> Result<Verdict, ClientError> {
+    let jobs: Jobs = read_model
+        .export_jobs()
+        .await?
+        .map_ok(|job| (job.id, job))
+        .try_collect()
+        .await?;
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, cut_off, Timestamp::now());
+    let mut log = read_model.export_events().await?;
+    while let Some(history) = log.try_next().await? {
+        reconciliation.history(&history);
+    }
+    let counters = read_model.stats().await?.counters;
+    Ok(reconciliation.finish(&counters))
+}
+
+fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
+    let printer = &context.printer;
+    if printer.is_json() {
+        return printer.json(&Answer {
+            version: 1,
+            ok: verdict.is_ok(),
+            accepted: verdict.accepted,
+            terminal: verdict.terminal,
+            lost: verdict.lost.count,
+            stuck: verdict.stuck.count,
+            duplicated: verdict.duplicated.count,
+            drifted: verdict.drifted.count,
+            in_flight: verdict.in_flight,
+            counters_compared: verdict.counters_compared,
+            findings: FindingLists {
+                lost: &verdict.lost.listed,
+                stuck: &verdict.stuck.listed,
+                duplicated: &verdict.duplicated.listed,
+                drifted: &verdict.drifted.listed,
+            },
+        });
+    }
+    let figures = format!(
+        "{} accepted   {} ended   {} in flight",
+        format::count(verdict.accepted),
+        format::count(verdict.terminal),
+        format::count(verdict.in_flight),
+    );
+    printer.line(&figures);
+    findings(printer, "lost", &verdict.lost);
+    findings(printer, "stuck", &verdict.stuck);
+    findings(printer, "ended or recorded twice", &verdict.duplicated);
+    findings(printer, "differing from history or counters", &verdict.drifted);
+    if !verdict.counters_compared {
+        printer.warn("the counters were not compared: jobs are still on their way");
+    }
+    let (glyph, tone, text) = if verdict.is_ok() {
+        (
+            Glyph::Ok,
+            Tone::Ok,
+            "the promise holds: every job that was accepted ended once, with a complete history",
+        )
+    } else {
+        (Glyph::Bad, Tone::Bad, "the promise is broken")
+    };
+    let text = if verdict.is_ok() && verdict.in_flight > 0 {
+        "nothing is lost so far; jobs are still on their way"
+    } else {
+        text
+    };
+    printer.line(&format!("{} {text}", printer.mark(glyph, tone)));
+    if !verdict.is_ok() {
+        let of = of_instance(context.instance_name());
+        printer.note(&format!("next: odd jobs get{of} ID --timeline, odd logs{of}"));
+    }
+    Ok(())
+}
+
+fn findings(printer: &Printer, what: &str, findings: &Findings) {
+    let (glyph, tone) = if findings.count == 0 {
+        (Glyph::Ok, Tone::Ok)
+    } else {
+        (Glyph::Bad, Tone::Bad)
+    };
+    printer.line(&format!(
+        "  {} {} {what}",
+        printer.mark(glyph, tone),
+        format::count(findings.count)
+    ));
+    for finding in &findings.listed {
+        let id = finding.id.map(|id| format!("{id}  ")).unwrap_or_default();
+        printer.line(&format!("      {id}{}", finding.detail));
+    }
+    let more = findings.count.saturating_sub(findings.listed.len() as u64);
+    if more > 0 {
+        printer.line(&format!("      … and {} more", format::count(more)));
+    }
+}

@@ -1,0 +1,14 @@
+//! Drives the built binary as a user does. One test binary, one module a subject; every test has a home and ports of its own.
+
+mod config;
+mod contracts;
+mod frame;
+mod lifecycle;
+mod trouble;
+
+use odd_testkit::Instance;
+
+/// A home and ports for the binary under test.
+fn instance() -> Instance {
+    Instance::new(env!("CARGO_BIN_EXE_odd"))
+}
