@@ -101,6 +101,7 @@ enum Mutation {
     Replace(Value),
     Remove,
     Insert(String, Value),
+    Merge(JsonObject),
 }
 
 fn any_mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
@@ -110,6 +111,50 @@ fn any_mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
         ("[a-zA-Z]{1,6}", any_json()).prop_map(|(name, value)| Mutation::Insert(name, value)),
     ];
     (any::<prop::sample::Index>(), mutation)
+}
+
+/// A random change of a schema that mostly leaves it a schema.
+fn any_schema_mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
+    let keywords = [
+        json!({"type": "string"}),
+        json!({"type": ["object", "string", "integer"]}),
+        json!({"enum": ["PENDING"]}),
+        json!({"const": 1}),
+        json!({"minimum": 4}),
+        json!({"maximum": 2}),
+        json!({"multipleOf": 5}),
+        json!({"minLength": 3}),
+        json!({"maxLength": 3}),
+        json!({"minProperties": 3}),
+        json!({"maxItems": 0}),
+        json!({"pattern": "^z"}),
+        json!({"format": "uuid"}),
+        json!({"required": ["id", "detail"]}),
+        json!({"properties": {"id": false}}),
+        json!({"patternProperties": {"^p": {"type": "string"}}}),
+        json!({"propertyNames": {"maxLength": 7}}),
+        json!({"dependentRequired": {"id": ["detail"]}}),
+        json!({"dependentSchemas": {"type": false}}),
+        json!({"additionalProperties": false}),
+        json!({"additionalProperties": {"type": "object"}}),
+        json!({"items": {"type": "null"}}),
+        json!({"prefixItems": [{"type": "null"}]}),
+        json!({"contains": {"type": "null"}}),
+        json!({"allOf": [{"type": "object"}, {"required": ["detail"]}]}),
+        json!({"anyOf": [{"type": "null"}]}),
+        json!({"oneOf": [{}, {}]}),
+        json!({"not": {"type": "object"}}),
+        json!({"if": {}, "then": false}),
+        json!({"$ref": "#/$defs/options"}),
+    ];
+    let insert = prop::sample::select(keywords.to_vec()).prop_map(|keyword| {
+        let fields = keyword.as_object().cloned().unwrap_or_default();
+        Mutation::Merge(fields)
+    });
+    (
+        any::<prop::sample::Index>(),
+        prop_oneof![3 => insert, 1 => Just(Mutation::Remove)],
+    )
 }
 
 /// JSON Pointers to everything in a document.
@@ -137,6 +182,7 @@ fn mutate(document: &mut Value, (index, mutation): (prop::sample::Index, Mutatio
         (Mutation::Insert(name, value), Some(Value::Object(fields))) => {
             fields.insert(name, value);
         }
+        (Mutation::Merge(more), Some(Value::Object(fields))) => fields.extend(more),
         (Mutation::Remove, _) => {
             let (parent, name) = place.rsplit_once('/').unwrap_or_default();
             match document.pointer_mut(parent) {
@@ -232,7 +278,7 @@ proptest! {
     #[test]
     fn what_is_not_called_breaking_breaks_nothing(
         schema in prop::sample::select(Schema::ALL.to_vec()),
-        mutations in vec(any_mutation(), 1..3),
+        mutations in vec(any_schema_mutation(), 1..3),
     ) {
         let mut changed = schema.document().clone();
         for mutation in mutations {

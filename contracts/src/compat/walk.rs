@@ -269,7 +269,7 @@ impl Walk<'_> {
             match (before.get(pattern), after.get(pattern)) {
                 (Some(schema), Some(successor)) => self.schemas(Some(schema), Some(successor), &at),
                 (Some(_), None) => self.breaking("field-removed", &at, format!("{pattern} is gone")),
-                _ if is_closed(old) => self.additive("field-added", &at, format!("{pattern} is new")),
+                _ if admits_no_field(old) => self.additive("field-added", &at, format!("{pattern} is new")),
                 _ => self.breaking("pattern-changed", &at, format!("{pattern} was free before")),
             }
         }
@@ -520,8 +520,10 @@ fn is_false(schema: &Object, keyword: &str) -> bool {
     schema.get(keyword) == Some(&Value::Bool(false))
 }
 
-fn is_closed(schema: &Object) -> bool {
-    is_false(schema, "additionalProperties") || is_false(schema, "unevaluatedProperties")
+/// Whether no field at all passes. Only then does a new pattern add fields without judging present ones.
+fn admits_no_field(schema: &Object) -> bool {
+    let closed = is_false(schema, "additionalProperties") || is_false(schema, "unevaluatedProperties");
+    closed && map(schema, "properties").is_empty() && map(schema, "patternProperties").is_empty()
 }
 
 fn shown(value: Option<&Value>) -> String {
