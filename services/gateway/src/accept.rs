@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use odd_contracts::{
     EventType, Job, JobAccepted, JobStatus, Problem, ProblemCode, Producer, Timestamp, history, ids,
 };
+use odd_runtime::ApiError;
 use odd_spine::{Message, codec};
 use uuid::Uuid;
 
@@ -22,19 +24,19 @@ pub(crate) struct Acceptor {
     pub(crate) producer: Producer,
 }
 
-/// A submission that has to be published, and its work message.
+/// A submission whose work message has to be published.
 struct Outgoing {
     id: Uuid,
     event_id: Uuid,
-    message: Message,
+    envelope: Bytes,
     ticket: Option<Ticket>,
 }
 
 /// How far a submission came without the spine.
 enum Step {
-    Publish(Box<Outgoing>),
+    Publish(Box<Outgoing>, Message),
     Wait(Box<Submission>, Racing),
-    Done(Result<JobAccepted, Problem>),
+    Done(Result<JobAccepted, ApiError>),
 }
 
 impl Acceptor {
@@ -42,12 +44,16 @@ impl Acceptor {
     ///
     /// # Errors
     /// `id_conflict`, `overloaded` and `spine_unavailable`; each carries the job's id, to be repeated under.
-    pub(crate) async fn accept(&self, submission: Submission, trace: &Trace) -> Result<JobAccepted, Problem> {
+    pub(crate) async fn accept(
+        &self,
+        submission: Submission,
+        trace: &Trace,
+    ) -> Result<JobAccepted, ApiError> {
         match self.begin(submission, trace) {
             Step::Done(answer) => answer,
-            Step::Publish(outgoing) => {
+            Step::Publish(outgoing, message) => {
                 before_publish();
-                let result = self.publisher.publish_one(outgoing.message.clone()).await;
+                let result = self.publisher.publish_one(message).await;
                 self.settle(*outgoing, result, trace)
             }
             Step::Wait(submission, racing) => self.join(*submission, racing, trace).await,
@@ -59,17 +65,26 @@ impl Acceptor {
         &self,
         submissions: Vec<Submission>,
         trace: &Trace,
-    ) -> Vec<Result<JobAccepted, Problem>> {
+    ) -> Vec<Result<JobAccepted, ApiError>> {
         let mut answers = Vec::with_capacity(submissions.len());
-        let (mut outgoing, mut waiting) = (Vec::new(), Vec::new());
+        let (mut outgoing, mut messages, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for (index, submission) in submissions.into_iter().enumerate() {
             match self.begin(submission, trace) {
                 Step::Done(answer) => answers.push((index, answer)),
-                Step::Publish(step) => outgoing.push((index, step)),
+                Step::Publish(step, message) => {
+                    outgoing.push((index, step));
+                    messages.push(message);
+                }
                 Step::Wait(submission, racing) => waiting.push((index, submission, racing)),
             }
         }
-        self.publish_all(outgoing, trace, &mut answers).await;
+        if !messages.is_empty() {
+            before_publish();
+            let results = self.publisher.publish(messages).await;
+            for ((index, step), result) in outgoing.into_iter().zip(results) {
+                answers.push((index, self.settle(*step, result, trace)));
+            }
+        }
         // Some may wait for a line of this very batch: it is settled now.
         for (index, submission, racing) in waiting {
             answers.push((index, self.join(*submission, racing, trace).await));
@@ -78,30 +93,13 @@ impl Acceptor {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    async fn publish_all(
-        &self,
-        outgoing: Vec<(usize, Box<Outgoing>)>,
-        trace: &Trace,
-        answers: &mut Vec<(usize, Result<JobAccepted, Problem>)>,
-    ) {
-        if outgoing.is_empty() {
-            return;
-        }
-        before_publish();
-        let messages = outgoing.iter().map(|(_, step)| step.message.clone()).collect();
-        let results = self.publisher.publish(messages).await;
-        for ((index, step), result) in outgoing.into_iter().zip(results) {
-            answers.push((index, self.settle(*step, result, trace)));
-        }
-    }
-
     /// Waits for another submission of the same id, and takes its place should it be given up.
     async fn join(
         &self,
         submission: Submission,
         racing: Racing,
         trace: &Trace,
-    ) -> Result<JobAccepted, Problem> {
+    ) -> Result<JobAccepted, ApiError> {
         let id = submission.job.id;
         match racing.outcome().await {
             Some(outcome) => shared(id, outcome),
@@ -130,12 +128,14 @@ impl Acceptor {
             trace.correlation_id.as_str(),
             trace.traceparent.as_deref(),
         );
-        Step::Publish(Box::new(Outgoing {
+        let message = codec::work_message(&envelope);
+        let outgoing = Outgoing {
             id: job.id,
             event_id: envelope.event_id,
-            message: codec::work_message(&envelope),
+            envelope: message.body.clone(),
             ticket,
-        }))
+        };
+        Step::Publish(Box::new(outgoing), message)
     }
 
     fn settle(
@@ -143,11 +143,11 @@ impl Acceptor {
         outgoing: Outgoing,
         result: Result<(), Refusal>,
         trace: &Trace,
-    ) -> Result<JobAccepted, Problem> {
+    ) -> Result<JobAccepted, ApiError> {
         let Outgoing {
             id,
             event_id,
-            message,
+            envelope,
             ticket,
         } = outgoing;
         match result {
@@ -155,10 +155,7 @@ impl Acceptor {
                 if let Some(ticket) = ticket {
                     ticket.confirm(trace.correlation_id.as_str());
                 }
-                self.created.offer(Created {
-                    event_id,
-                    envelope: message.body,
-                });
+                self.created.offer(Created { event_id, envelope });
                 after_confirm();
                 Ok(accepted(id, event_id, trace.correlation_id.as_str()))
             }
@@ -192,20 +189,24 @@ fn repeated(id: Uuid, correlation_id: &str) -> JobAccepted {
 }
 
 /// The answer to a submission that waited for another of the same id.
-fn shared(id: Uuid, outcome: Outcome) -> Result<JobAccepted, Problem> {
+fn shared(id: Uuid, outcome: Outcome) -> Result<JobAccepted, ApiError> {
     match outcome {
         Ok(correlation_id) => Ok(repeated(id, &correlation_id)),
         Err(refusal) => Err(refused(id, &refusal)),
     }
 }
 
-fn conflict(id: Uuid) -> Problem {
+fn conflict(id: Uuid) -> ApiError {
     let detail = format!("{id} was submitted before with another type or payload; choose a new id");
-    Problem::new(ProblemCode::IdConflict, detail).with_job_id(id)
+    Problem::new(ProblemCode::IdConflict, detail)
+        .with_job_id(id)
+        .into()
 }
 
-fn refused(id: Uuid, refusal: &Refusal) -> Problem {
-    spine_problem(refusal, "repeat the submission under the id in jobId").with_job_id(id)
+fn refused(id: Uuid, refusal: &Refusal) -> ApiError {
+    spine_problem(refusal, "repeat the submission under the id in jobId")
+        .with_job_id(id)
+        .into()
 }
 
 /// The problem of a message that the spine did not take over, with what to do about it.

@@ -2,6 +2,7 @@
 
 use odd_contracts::api::{BatchResponse, BatchResult};
 use odd_contracts::{JobAccepted, Problem, ProblemCode, Timestamp};
+use odd_runtime::ApiError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -46,7 +47,7 @@ pub(crate) async fn accept(
                 places.push((index, submission.job.id));
                 submissions.push(submission);
             }
-            Err(refused) => results.push(refusal(index, refused.1, refused.0)),
+            Err((error, id)) => results.push(refusal(index, id, error)),
         }
     }
     let answers = acceptor.accept_all(submissions, trace).await;
@@ -65,11 +66,11 @@ fn read(
     line: &[u8],
     now: Timestamp,
     metrics: &GatewayMetrics,
-) -> Result<Submission, (Problem, Option<Uuid>)> {
+) -> Result<Submission, (ApiError, Option<Uuid>)> {
     if line.len() > MAX_SUBMISSION_BYTES {
         metrics.submitted(None);
         let detail = format!("a submission is at most {MAX_SUBMISSION_BYTES} bytes");
-        return Err((Problem::new(ProblemCode::PayloadTooLarge, detail), None));
+        return Err((ApiError::new(ProblemCode::PayloadTooLarge, detail), None));
     }
     let document = submission::parse(line).map_err(|problem| {
         metrics.submitted(None);
@@ -90,7 +91,8 @@ fn acceptance(index: usize, accepted: &JobAccepted) -> BatchResult {
     }
 }
 
-fn refusal(index: usize, job_id: Option<Uuid>, problem: Problem) -> BatchResult {
+fn refusal(index: usize, job_id: Option<Uuid>, error: ApiError) -> BatchResult {
+    let problem = Problem::from(error);
     BatchResult {
         index,
         status: problem.status,
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn refused(codes: &[ProblemCode]) -> Vec<BatchResult> {
-        let problems = codes.iter().map(|code| Problem::new(*code, "because"));
+        let problems = codes.iter().map(|code| ApiError::new(*code, "because"));
         problems
             .enumerate()
             .map(|(index, problem)| refusal(index, None, problem))

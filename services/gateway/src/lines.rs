@@ -1,6 +1,7 @@
 //! Takes a batch apart into its lines, so that one bad line is refused alone.
 
-use odd_contracts::{Problem, ProblemCode};
+use odd_contracts::ProblemCode;
+use odd_runtime::ApiError;
 use serde_json::value::RawValue;
 
 /// Most submissions in one batch.
@@ -20,18 +21,18 @@ pub(crate) enum Shape {
 /// # Errors
 /// `malformed_json` where the body is no array; `payload_too_large` beyond [`MAX_LINES`]; `validation_failed` where it
 /// holds nothing.
-pub(crate) fn split(body: &[u8], shape: Shape) -> Result<Vec<&[u8]>, Problem> {
+pub(crate) fn split(body: &[u8], shape: Shape) -> Result<Vec<&[u8]>, ApiError> {
     let lines = match shape {
         Shape::Ndjson => split_lines(body),
         Shape::Array => split_array(body)?,
     };
     match lines.len() {
-        0 => Err(Problem::new(
+        0 => Err(ApiError::new(
             ProblemCode::ValidationFailed,
             format!("the batch is empty; a batch holds 1 to {MAX_LINES} submissions"),
         )),
         1..=MAX_LINES => Ok(lines),
-        _ => Err(Problem::new(
+        _ => Err(ApiError::new(
             ProblemCode::PayloadTooLarge,
             format!(
                 "the batch holds more than {MAX_LINES} submissions; none was accepted, send several batches"
@@ -49,9 +50,9 @@ fn split_lines(body: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-fn split_array(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+fn split_array(body: &[u8]) -> Result<Vec<&[u8]>, ApiError> {
     let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(
+        ApiError::new(
             ProblemCode::MalformedJson,
             format!("expected a JSON array of submissions (or application/x-ndjson, one a line): {error}"),
         )
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_no_batch_is_refused_whole() {
-        let code = |body: &[u8], shape| split(body, shape).unwrap_err().code;
+        let code = |body: &[u8], shape| split(body, shape).unwrap_err().code();
         assert_eq!(code(b"{}", Shape::Array), ProblemCode::MalformedJson);
         assert_eq!(code(b"[1,", Shape::Array), ProblemCode::MalformedJson);
         assert_eq!(code(b"[]", Shape::Array), ProblemCode::ValidationFailed);
@@ -102,11 +103,11 @@ mod tests {
         );
         let code = split("1\n".repeat(MAX_LINES + 1).as_bytes(), Shape::Ndjson)
             .unwrap_err()
-            .code;
+            .code();
         assert_eq!(code, ProblemCode::PayloadTooLarge);
         let array = format!("[{}1]", "1,".repeat(MAX_LINES));
         assert_eq!(
-            split(array.as_bytes(), Shape::Array).unwrap_err().code,
+            split(array.as_bytes(), Shape::Array).unwrap_err().code(),
             ProblemCode::PayloadTooLarge
         );
     }

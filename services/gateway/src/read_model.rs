@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use odd_contracts::names::header::CORRELATION_ID;
-use odd_contracts::{Job, Problem, ProblemCode};
+use odd_contracts::{Job, ProblemCode};
+use odd_runtime::ApiError;
 use reqwest::StatusCode;
 use uuid::Uuid;
 
@@ -33,7 +34,7 @@ impl ReadModel {
     ///
     /// # Errors
     /// `not_found`, or `store_unavailable` where the read-model gives no proper answer.
-    pub(crate) async fn job(&self, id: Uuid, correlation_id: &str) -> Result<Job, Problem> {
+    pub(crate) async fn job(&self, id: Uuid, correlation_id: &str) -> Result<Job, ApiError> {
         let request = self
             .http
             .get(format!("{}/jobs/{id}", self.base))
@@ -41,16 +42,13 @@ impl ReadModel {
         let response = request.send().await.map_err(|error| unavailable(&error))?;
         match response.status() {
             StatusCode::OK => response.json().await.map_err(|error| unavailable(&error)),
-            StatusCode::NOT_FOUND => Err(Problem::new(
-                ProblemCode::NotFound,
-                format!("there is no job {id}"),
-            )),
+            StatusCode::NOT_FOUND => Err(ApiError::not_found(format!("there is no job {id}"))),
             status => Err(away(format!("the read-model answered {status}"))),
         }
     }
 }
 
-fn unavailable(error: &reqwest::Error) -> Problem {
+fn unavailable(error: &reqwest::Error) -> ApiError {
     tracing::warn!(error = %Chain(error), "the read-model gave no answer");
     let why = if error.is_timeout() {
         "did not answer in time"
@@ -62,8 +60,8 @@ fn unavailable(error: &reqwest::Error) -> Problem {
     away(format!("the read-model {why}"))
 }
 
-fn away(what: String) -> Problem {
-    Problem::new(
+fn away(what: String) -> ApiError {
+    ApiError::new(
         ProblemCode::StoreUnavailable,
         format!("{what}, and it knows the job to be repeated; nothing was submitted, try again later"),
     )

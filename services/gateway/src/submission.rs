@@ -5,8 +5,7 @@ use std::time::Duration;
 use odd_contracts::ids::PayloadDigest;
 use odd_contracts::schema::{self, Schema};
 use odd_contracts::{
-    FieldError, Job, JobOptions, JobStatus, JobSubmission, JobType, JsonObject, Problem, ProblemCode,
-    Timestamp,
+    FieldError, Job, JobOptions, JobStatus, JobSubmission, JobType, JsonObject, ProblemCode, Timestamp,
 };
 use odd_runtime::ApiError;
 use serde_json::Value;
@@ -32,7 +31,7 @@ pub(crate) struct Submission {
 #[derive(Debug)]
 pub(crate) struct Invalid {
     /// The answer to it.
-    pub(crate) problem: Problem,
+    pub(crate) problem: ApiError,
     /// The id that it gave, where it is one.
     pub(crate) job_id: Option<Uuid>,
 }
@@ -41,8 +40,8 @@ pub(crate) struct Invalid {
 ///
 /// # Errors
 /// `malformed_json` where the bytes are no JSON text in UTF-8, or nest beyond 128 levels.
-pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::new(ProblemCode::MalformedJson, error.to_string()))
+pub(crate) fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::new(ProblemCode::MalformedJson, error.to_string()))
 }
 
 /// The type that a submission names, where it is a valid one.
@@ -62,7 +61,7 @@ pub(crate) fn read(document: Value, now: Timestamp) -> Result<Submission, Box<In
         .and_then(|id| id.parse().ok());
     decode(document, now).map_err(|errors| {
         Box::new(Invalid {
-            problem: ApiError::invalid(errors).into(),
+            problem: ApiError::invalid(errors),
             job_id: named_id,
         })
     })
@@ -179,9 +178,10 @@ mod tests {
 
     fn paths(document: Value) -> Vec<String> {
         let invalid = read(document, now()).expect_err("must be refused");
-        assert_eq!(invalid.problem.code, ProblemCode::ValidationFailed);
+        assert_eq!(invalid.problem.code(), ProblemCode::ValidationFailed);
         invalid
             .problem
+            .0
             .errors
             .into_iter()
             .map(|error| error.path)
@@ -246,7 +246,7 @@ mod tests {
         let document = json!({"id": id, "type": "", "payload": [], "options": {"maxAttempts": 0}});
         let invalid = read(document, now()).unwrap_err();
         assert_eq!(invalid.job_id, Some(id));
-        let paths: Vec<_> = invalid.problem.errors.iter().map(|e| e.path.as_str()).collect();
+        let paths: Vec<_> = invalid.problem.0.errors.iter().map(|e| e.path.as_str()).collect();
         for path in ["/type", "/payload", "/options/maxAttempts"] {
             assert!(paths.contains(&path), "{path} missing in {paths:?}");
         }
@@ -283,12 +283,12 @@ mod tests {
             br#"{"a":"\ud800"}"#,
         ] {
             assert_eq!(
-                parse(body).unwrap_err().code,
+                parse(body).unwrap_err().code(),
                 ProblemCode::MalformedJson,
                 "{body:?}"
             );
         }
         let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
-        assert_eq!(parse(&deep).unwrap_err().code, ProblemCode::MalformedJson);
+        assert_eq!(parse(&deep).unwrap_err().code(), ProblemCode::MalformedJson);
     }
 }

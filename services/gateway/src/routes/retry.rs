@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use odd_contracts::api::RetryRequest;
-use odd_contracts::{FieldError, JobAccepted, Problem, ProblemCode, Timestamp};
+use odd_contracts::{FieldError, Job, JobAccepted, Problem, ProblemCode, Schema, Timestamp};
 use odd_runtime::extract::{parse_json, require_json};
 use odd_runtime::{ApiError, PathParam, RawBody};
 use uuid::Uuid;
@@ -57,17 +57,32 @@ impl Gateway {
     async fn repetition(&self, old: Uuid, new: Option<Uuid>, trace: &Trace) -> Result<Submission, ApiError> {
         let job = self.read_model.job(old, trace.correlation_id.as_str()).await?;
         self.metrics.submitted(Some(job.job_type.as_str()));
-        if job.status.is_terminal() {
-            return Ok(submission::retry(job, new, Timestamp::now()));
+        if !job.status.is_terminal() {
+            let detail = format!(
+                "{old} is {} and has not ended; cancel it first, or wait",
+                job.status
+            );
+            return Err(state_conflict(old, detail));
         }
-        let detail = format!(
-            "{old} is {} and has not ended; cancel it first, or wait",
-            job.status
-        );
-        Err(Problem::new(ProblemCode::StateConflict, detail)
-            .with_job_id(old)
-            .into())
+        let submission = submission::retry(job, new, Timestamp::now());
+        if !keeps_contract(&submission.job) {
+            let detail =
+                format!("{old} never was a valid job, and would be none again; submit a corrected one");
+            return Err(state_conflict(old, detail));
+        }
+        Ok(submission)
     }
+}
+
+/// A job that came to the spine by another way than the gateway may have ended because it is none.
+fn keeps_contract(job: &Job) -> bool {
+    serde_json::to_value(job).is_ok_and(|document| Schema::Job.is_valid(&document))
+}
+
+fn state_conflict(id: Uuid, detail: String) -> ApiError {
+    Problem::new(ProblemCode::StateConflict, detail)
+        .with_job_id(id)
+        .into()
 }
 
 /// Id that the body asks for. A request without a body, or with an empty one, needs no content type.

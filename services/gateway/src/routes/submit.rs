@@ -76,7 +76,7 @@ pub(super) async fn submit(
     let read = match body {
         Ok(RawJson { value, .. }) => {
             gateway.metrics.submitted(submission::named_type(&value));
-            submission::read(value, Timestamp::now()).map_err(|invalid| invalid.problem.into())
+            submission::read(value, Timestamp::now()).map_err(|invalid| invalid.problem)
         }
         Err(error) => {
             gateway.metrics.submitted(None);
@@ -94,11 +94,7 @@ impl Gateway {
         trace: &Trace,
     ) -> Result<Response, ApiError> {
         let answer = match submission {
-            Ok(submission) => self
-                .acceptor
-                .accept(submission, trace)
-                .await
-                .map_err(ApiError::from),
+            Ok(submission) => self.acceptor.accept(submission, trace).await,
             Err(error) => Err(error),
         };
         self.metrics.answered(answer.as_ref().map_err(|error| &*error.0));

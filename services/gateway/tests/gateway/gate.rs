@@ -41,6 +41,13 @@ impl Gate {
         self.mode.send_replace(mode);
     }
 
+    fn answers(&self) -> Result<(), SpineError> {
+        if *self.mode.borrow() == Mode::Refuse {
+            return Err(SpineError::Unavailable("the gate is shut".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Waits until somebody is held.
     pub(crate) async fn holds(&self, count: usize) {
         crate::harness::eventually("somebody waits at the gate", || async {
@@ -64,10 +71,7 @@ impl Spine for Gate {
     }
 
     async fn ping(&self) -> Result<(), SpineError> {
-        match *self.mode.borrow() {
-            Mode::Refuse => return Err(SpineError::Unavailable("the gate is shut".to_owned())),
-            _ => {}
-        }
+        self.answers()?;
         self.inner.ping().await
     }
 
@@ -101,10 +105,7 @@ impl Spine for Gate {
     }
 
     async fn requeue_dead_letter(&self, id: Uuid) -> Result<bool, SpineError> {
-        match *self.mode.borrow() {
-            Mode::Refuse => return Err(SpineError::Unavailable("the gate is shut".to_owned())),
-            _ => {}
-        }
+        self.answers()?;
         self.inner.requeue_dead_letter(id).await
     }
 }

@@ -135,6 +135,17 @@ async fn a_job_that_has_not_ended_or_is_not_known_is_not_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_never_was_valid_is_not_repeated() {
+    let mut poison = ended("FAILED");
+    poison["options"] = json!({"maxAttempts": 1_000});
+    let gateway = beside(poison).await;
+    let retry = gateway.http.post(gateway.url(&format!("/jobs/{}/retry", old())));
+    let problem = refused(retry.send().await.unwrap(), ProblemCode::StateConflict).await;
+    assert!(problem.detail.unwrap().contains("never was a valid job"));
+    assert_eq!(gateway.depth(Queue::Work).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_read_model_nothing_is_repeated() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let read_model_url = format!("http://{}", closed.local_addr().unwrap());
