@@ -69,11 +69,9 @@ pub async fn run(
     let tasks = Tasks::new(shutdown.clone());
     let live = Arc::new(Live::new(config.stream_events));
     let board = start_watching(&config, &ports, &live, &readiness, &tasks)?;
-    spawn_until_shutdown(
-        &tasks,
-        "live feed",
-        live::follow(Arc::clone(&ports.spine), Arc::clone(&live)),
-    );
+    let feed = live::subscribe(ports.spine.as_ref()).await;
+    let following = live::follow(Arc::clone(&ports.spine), Arc::clone(&live), feed);
+    spawn_until_shutdown(&tasks, "live feed", following);
 
     let origins = config.origins.clone();
     let app = Arc::new(App {

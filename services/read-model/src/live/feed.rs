@@ -13,9 +13,11 @@ use super::recent::SeenIds;
 use super::window::{Figures, Outcomes, Window};
 
 /// Messages that the spine keeps while this process is busy.
-const FEED_CAPACITY: usize = 512;
+const FEED_CAPACITY: usize = 256;
 /// Time between two tries to subscribe again.
 const RETRY: Duration = Duration::from_millis(500);
+/// Longest wait for the first subscription; a role that starts without its spine goes on without it.
+const FIRST_LIMIT: Duration = Duration::from_secs(1);
 
 /// What is known from the live feed, and the streams that listen to it.
 #[derive(Debug)]
@@ -120,18 +122,31 @@ impl State {
     }
 }
 
+/// The first subscription, made before anybody can open a stream, so that a stream that is open misses
+/// nothing. None where the spine is away.
+pub(crate) async fn subscribe(spine: &dyn Spine) -> Option<Box<dyn LiveFeed>> {
+    match tokio::time::timeout(FIRST_LIMIT, spine.live(FEED_CAPACITY)).await {
+        Ok(feed) => feed.ok(),
+        Err(_) => None,
+    }
+}
+
 /// Follows the live feed until the spine is closed; subscribes again whenever the feed breaks.
-pub(crate) async fn follow(spine: Arc<dyn Spine>, live: Arc<Live>) {
+pub(crate) async fn follow(spine: Arc<dyn Spine>, live: Arc<Live>, first: Option<Box<dyn LiveFeed>>) {
+    let mut next = first.map(Ok);
     loop {
-        match spine.live(FEED_CAPACITY).await {
-            Ok(feed) => {
-                if matches!(drain(feed, &live).await, SpineError::Closed) {
-                    return;
-                }
-            }
-            Err(SpineError::Closed) => return,
-            Err(error) => tracing::debug!(%error, "cannot subscribe to the live feed"),
+        let feed = match next.take() {
+            Some(first) => first,
+            None => spine.live(FEED_CAPACITY).await,
+        };
+        let error = match feed {
+            Ok(feed) => drain(feed, &live).await,
+            Err(error) => error,
+        };
+        if matches!(error, SpineError::Closed) {
+            return;
         }
+        tracing::debug!(%error, "the live feed is away");
         tokio::time::sleep(RETRY).await;
     }
 }
@@ -200,7 +215,7 @@ mod tests {
         live.absorb(&body(std::slice::from_ref(&created)), now);
         live.absorb(&body(&[created, failed.clone()]), now);
         live.absorb(&body(&[failed]), now);
-        assert_eq!(stream.next(10).await.frames.len(), 2);
+        assert_eq!(stream.next().await.frames.len(), 2);
         assert_eq!(live.outcomes(now), Outcomes { ended: 1, failed: 1 });
         let latency = live.figures(now).latency.unwrap();
         assert!((latency.max - 250.0).abs() < 3.0, "{latency:?}");
@@ -213,6 +228,6 @@ mod tests {
         let now = Timestamp::now();
         live.absorb(&Bytes::from_static(b"\xff\x00 no json\n{}\n"), now);
         live.absorb(&body(&[event(EventType::Completed, 1, now)]), now);
-        assert_eq!(stream.next(10).await.frames.len(), 1);
+        assert_eq!(stream.next().await.frames.len(), 1);
     }
 }

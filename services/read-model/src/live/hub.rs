@@ -8,6 +8,11 @@ use bytes::Bytes;
 use odd_contracts::{EventType, JobId};
 use tokio::sync::Notify;
 
+/// Bytes that are kept for a slow client at most, whatever the number of events.
+const MAX_BYTES: usize = 16 << 20;
+/// Bytes after which a chunk of frames is full.
+const CHUNK_BYTES: usize = 256 << 10;
+
 /// An event as it goes to streams: written once, shared by all.
 #[derive(Clone, Debug)]
 pub(crate) struct LiveEvent {
@@ -47,7 +52,43 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 struct Buffer {
     frames: VecDeque<Bytes>,
+    bytes: usize,
     dropped: u64,
+}
+
+impl Buffer {
+    /// Adds a frame; the oldest make room for it.
+    fn push(&mut self, frame: Bytes, capacity: usize, max_bytes: usize) {
+        while self.frames.len() >= capacity || self.bytes + frame.len() > max_bytes {
+            // A single frame may be larger than all the room there is.
+            if self.pop().is_none() {
+                break;
+            }
+            self.dropped += 1;
+        }
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        Some(frame)
+    }
+
+    /// Takes what fits in one chunk, at least one frame where there is one.
+    fn take(&mut self) -> Pending {
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK_BYTES {
+            let Some(frame) = self.pop() else { break };
+            bytes += frame.len();
+            frames.push(frame);
+        }
+        Pending {
+            dropped: std::mem::take(&mut self.dropped),
+            frames,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -66,11 +107,7 @@ impl Subscriber {
         }
         let mut buffer = lock(&self.buffer);
         for event in wanted {
-            if buffer.frames.len() >= self.capacity {
-                buffer.frames.pop_front();
-                buffer.dropped += 1;
-            }
-            buffer.frames.push_back(event.frame.clone());
+            buffer.push(event.frame.clone(), self.capacity, MAX_BYTES);
         }
         drop(buffer);
         self.filled.notify_one();
@@ -128,23 +165,14 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Waits until there is something to send, and returns at most `max` frames. Cancel-safe.
-    pub(crate) async fn next(&self, max: usize) -> Pending {
+    /// Waits until there is something to send, and returns as much as makes one chunk. Cancel-safe.
+    pub(crate) async fn next(&self) -> Pending {
         loop {
-            let pending = self.take(max);
+            let pending = lock(&self.subscriber.buffer).take();
             if pending.dropped > 0 || !pending.frames.is_empty() {
                 return pending;
             }
             self.subscriber.filled.notified().await;
-        }
-    }
-
-    fn take(&self, max: usize) -> Pending {
-        let mut buffer = lock(&self.subscriber.buffer);
-        let count = buffer.frames.len().min(max);
-        Pending {
-            dropped: std::mem::take(&mut buffer.dropped),
-            frames: buffer.frames.drain(..count).collect(),
         }
     }
 }
@@ -188,10 +216,33 @@ mod tests {
         let stream = hub.subscribe(StreamFilter::default(), 3);
         let events: Vec<_> = (0..5).map(|n| event(EventType::Created, n)).collect();
         hub.publish(&events);
-        let pending = stream.next(2).await;
-        assert_eq!((pending.dropped, texts(&pending)), (2, vec!["2", "3"]));
-        let rest = stream.next(2).await;
-        assert_eq!((rest.dropped, texts(&rest)), (0, vec!["4"]));
+        let pending = stream.next().await;
+        assert_eq!((pending.dropped, texts(&pending)), (2, vec!["2", "3", "4"]));
+        hub.publish(&events[..1]);
+        let later = stream.next().await;
+        assert_eq!((later.dropped, texts(&later)), (0, vec!["0"]));
+    }
+
+    #[test]
+    fn large_frames_make_room_by_their_bytes_and_fill_a_chunk() {
+        let mut buffer = Buffer::default();
+        for _ in 0..5 {
+            buffer.push(Bytes::from(vec![b'x'; 100]), 1_000, 250);
+        }
+        assert_eq!((buffer.frames.len(), buffer.bytes, buffer.dropped), (2, 200, 3));
+        buffer.push(Bytes::from(vec![b'x'; CHUNK_BYTES]), 1_000, 250);
+        assert_eq!(
+            (buffer.frames.len(), buffer.dropped),
+            (1, 5),
+            "one may always stay"
+        );
+        buffer.push(Bytes::from_static(b"small"), 1_000, MAX_BYTES);
+        let chunks = [
+            buffer.take().frames.len(),
+            buffer.take().frames.len(),
+            buffer.take().frames.len(),
+        ];
+        assert_eq!((chunks, buffer.bytes), ([1, 1, 0], 0));
     }
 
     #[tokio::test]
@@ -207,7 +258,7 @@ mod tests {
             event(EventType::Created, 7),
             event(EventType::Failed, 8),
         ]);
-        let pending = stream.next(10).await;
+        let pending = stream.next().await;
         assert_eq!((pending.dropped, texts(&pending)), (0, vec!["7"]));
     }
 
@@ -219,7 +270,7 @@ mod tests {
         assert_eq!(lock(&hub.subscribers).len(), 2);
         drop(first);
         hub.publish(&[event(EventType::Created, 1)]);
-        assert_eq!(texts(&second.next(1).await), ["1"]);
+        assert_eq!(texts(&second.next().await), ["1"]);
         drop(second);
         assert!(hub.is_empty());
     }

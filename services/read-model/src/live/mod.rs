@@ -6,6 +6,6 @@ mod hub;
 mod recent;
 mod window;
 
-pub(crate) use feed::{Live, follow};
+pub(crate) use feed::{Live, follow, subscribe};
 pub(crate) use hub::{Pending, StreamFilter, Subscription};
 pub(crate) use window::Outcomes;

@@ -19,8 +19,6 @@ use crate::live::{Pending, StreamFilter, Subscription};
 
 /// Time after which a silent stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Events of one write to the client.
-const MAX_FRAMES: usize = 512;
 /// First thing a client sees: the stream is open, and when to come back once it breaks.
 const OPENING: Bytes = Bytes::from_static(b": connected\nretry: 1000\n\n");
 /// A comment, which clients pass over.
@@ -65,7 +63,7 @@ impl Open {
     }
 
     async fn next(&self) -> Bytes {
-        match tokio::time::timeout(KEEP_ALIVE, self.subscription.next(MAX_FRAMES)).await {
+        match tokio::time::timeout(KEEP_ALIVE, self.subscription.next()).await {
             Ok(pending) => write(pending),
             Err(_) => SIGN_OF_LIFE,
         }

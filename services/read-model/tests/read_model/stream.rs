@@ -37,21 +37,6 @@ async fn publish(system: &System, events: &[EventEnvelope]) {
         .unwrap();
 }
 
-/// Publishes until the role follows the live feed: it subscribes a moment after it starts. Nothing of this
-/// is under way any more afterwards.
-async fn until_live(system: &System) {
-    let mut events = open(system, "").await;
-    wait_for("the live feed", async || {
-        publish(system, &[created(&job("probe"))]).await;
-        tokio::time::timeout(Duration::from_millis(200), events.next())
-            .await
-            .ok()
-    })
-    .await;
-    publish(system, &[created(&job("marker"))]).await;
-    while !next(&mut events).await.unwrap().data.contains("\"marker\"") {}
-}
-
 async fn open_streams(system: &System) -> String {
     let metrics = system.response("/metrics").await.text().await.unwrap();
     let line = metrics
@@ -63,7 +48,6 @@ async fn open_streams(system: &System) -> String {
 #[tokio::test]
 async fn a_stream_shows_whole_envelopes_once_and_ends_with_the_role() {
     let system = System::start().await;
-    until_live(&system).await;
     let mut events = open(&system, "").await;
     let stored = system.seed(job("hello"), JobStatus::Completed).await;
     let history = stored.events();
@@ -87,7 +71,6 @@ async fn a_stream_shows_whole_envelopes_once_and_ends_with_the_role() {
 #[tokio::test]
 async fn a_stream_filters_by_type_and_job_and_is_counted_while_it_is_open() {
     let system = System::start().await;
-    until_live(&system).await;
     let (one, other) = (job("one"), job("other"));
     let mut of_one = open(&system, &format!("?jobId={}", one.id)).await;
     let mut failures = open(&system, "?types=job.failed,job.cancelled").await;
@@ -123,7 +106,6 @@ async fn a_stream_filters_by_type_and_job_and_is_counted_while_it_is_open() {
 async fn a_slow_client_loses_the_oldest_and_learns_how_many() {
     const EVENTS: usize = 150;
     let system = System::start_with(|config| config.stream_events = 4, |ports| ports).await;
-    until_live(&system).await;
     let (address, path) = (
         system.url.trim_start_matches("http://"),
         "/stream?types=job.created",
@@ -169,7 +151,6 @@ async fn a_slow_client_loses_the_oldest_and_learns_how_many() {
 #[tokio::test]
 async fn statistics_follow_the_live_feed() {
     let system = System::start().await;
-    until_live(&system).await;
     for status in [JobStatus::Completed, JobStatus::Completed, JobStatus::Failed] {
         let stored = system.seed(job("hello"), status).await;
         publish(&system, &stored.events()).await;
@@ -249,7 +230,6 @@ async fn pour(system: &System, batches: &[Vec<EventEnvelope>]) -> (usize, Durati
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_keeps_up_misses_nothing() {
     let system = System::start_with(|config| config.stream_events = 100_000, |ports| ports).await;
-    until_live(&system).await;
     let (received, _) = pour(&system, &histories(5_000)).await;
     assert_eq!(received, 15_000);
     system.stop().await;
@@ -259,7 +239,6 @@ async fn a_client_that_keeps_up_misses_nothing() {
 #[ignore = "a measurement: run it alone, in release"]
 async fn thirty_thousand_events_a_second_reach_one_client() {
     let system = System::start().await;
-    until_live(&system).await;
     let batches = histories(100_000);
     let (received, elapsed) = pour(&system, &batches).await;
     let rate = received as f64 / elapsed.as_secs_f64();
