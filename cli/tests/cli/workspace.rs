@@ -13,21 +13,46 @@ use odd_contracts::{Role, alert};
 /// A heavy library has one home. Libraries that nothing uses yet are named too, so that the rule stands before they come.
 const HOMES: &[(&[&str], &[&str])] = &[
     (
-        &["sqlx", "sqlx-core", "sqlx-sqlite", "sqlx-postgres", "libsqlite3-sys", "rusqlite", "mongodb", "redis"],
+        &[
+            "sqlx",
+            "sqlx-core",
+            "sqlx-sqlite",
+            "sqlx-postgres",
+            "libsqlite3-sys",
+            "rusqlite",
+            "mongodb",
+            "redis",
+        ],
         &["odd-store"],
     ),
     (&["lapin", "amqprs"], &["odd-spine"]),
-    (&["bollard", "docker-compose-types", "kube", "k8s-openapi"], &["odd-engine"]),
+    (
+        &["bollard", "docker-compose-types", "kube", "k8s-openapi"],
+        &["odd-engine"],
+    ),
     (&["ratatui", "crossterm"], &["odd-tui"]),
     (&["portable-pty"], &["odd-web", "odd-testkit"]),
     (&["testcontainers"], &["odd-testkit"]),
     (
-        &["clap", "clap_complete", "clap_mangen", "dialoguer", "indicatif", "anyhow"],
+        &[
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "dialoguer",
+            "indicatif",
+            "anyhow",
+        ],
         &["odd"],
     ),
 ];
 
-const ROLES: &[&str] = &["odd-gateway", "odd-processor", "odd-metrics-engine", "odd-read-model", "odd-web"];
+const ROLES: &[&str] = &[
+    "odd-gateway",
+    "odd-processor",
+    "odd-metrics-engine",
+    "odd-read-model",
+    "odd-web",
+];
 
 /// What each crate may depend on within the workspace. The spine sees the store because SQL lives in the store only.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -70,7 +95,10 @@ fn documents() -> Vec<(String, String)> {
         .map(|name| format!("docs/{name}"))
         .collect();
     paths.extend(["README.md", "CONTRIBUTING.md"].map(str::to_owned));
-    paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), read(&path)))
+        .collect()
 }
 
 fn packages() -> impl Iterator<Item = &'static Package> {
@@ -116,7 +144,11 @@ fn deny_toml_bans_what_the_table_of_homes_bans() {
             .iter()
             .find(|(libraries, _)| libraries.contains(&library))
             .unwrap_or_else(|| panic!("{library} has no home in HOMES"));
-        let wrappers = ban["wrappers"].as_array().unwrap().iter().filter_map(toml::Value::as_str);
+        let wrappers = ban["wrappers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(toml::Value::as_str);
         let ours: Vec<_> = wrappers.filter(|wrapper| wrapper.starts_with("odd-")).collect();
         assert_eq!(&ours, homes, "wrappers of {library}");
         compared += 1;
@@ -130,7 +162,11 @@ fn dependencies_point_one_way() {
     for package in packages() {
         let name = package.name.as_str();
         let permitted: BTreeSet<&str> = if name == "odd" {
-            workspace.iter().copied().filter(|other| *other != "odd-testkit").collect()
+            workspace
+                .iter()
+                .copied()
+                .filter(|other| *other != "odd-testkit")
+                .collect()
         } else if ROLES.contains(&name) {
             ARROWS_OF_ROLES.iter().copied().collect()
         } else {
@@ -147,7 +183,10 @@ fn dependencies_point_one_way() {
 #[test]
 fn roles_do_not_meet_even_in_tests() {
     for package in packages().filter(|package| ROLES.contains(&package.name.as_str())) {
-        let all = package.dependencies.iter().map(|dependency| dependency.name.as_str());
+        let all = package
+            .dependencies
+            .iter()
+            .map(|dependency| dependency.name.as_str());
         let met: Vec<_> = all.filter(|name| ROLES.contains(name)).collect();
         assert!(met.is_empty(), "{} depends on {met:?}", package.name);
     }
@@ -163,7 +202,10 @@ fn every_library_comes_from_the_public_registry() {
         match package.get("source").and_then(toml::Value::as_str) {
             None => assert!(name == "odd" || name.starts_with("odd-"), "{name} has no source"),
             Some(source) => {
-                assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index", "{name}");
+                assert_eq!(
+                    source, "registry+https://github.com/rust-lang/crates.io-index",
+                    "{name}"
+                );
                 assert!(package.get("checksum").is_some(), "{name} has no checksum");
             }
         }
@@ -195,12 +237,18 @@ fn features(selection: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
         .args(selection)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in String::from_utf8(output.stdout).unwrap().lines() {
         if let Some((library, features)) = line.split_once('\t') {
             let library = library.split(" (").next().unwrap_or(library);
-            all.entry(library.to_owned()).or_default().insert(features.to_owned());
+            all.entry(library.to_owned())
+                .or_default()
+                .insert(features.to_owned());
         }
     }
     assert!(all.len() > 100, "cargo tree was read");
@@ -221,7 +269,7 @@ fn examples_in_documents_are_commands_that_exist() {
                 seen += 1;
             }
         }
-        for span in code_spans(&text).filter(|span| span.starts_with("odd ")) {
+        for span in code_spans(&prose(&text)).filter(|span| span.starts_with("odd ")) {
             let name = span.split_whitespace().nth(1).unwrap_or_default();
             assert!(
                 names.contains(name) || name.starts_with('-'),
@@ -237,9 +285,10 @@ fn examples_in_documents_are_commands_that_exist() {
 fn files_and_names_in_documents_exist() {
     let mut seen = 0;
     for (path, text) in documents() {
-        for line in text.lines() {
+        // A name belongs to the file named last before it in the same paragraph.
+        for paragraph in prose(&text).split("\n\n") {
             let mut file: Option<(String, String)> = None;
-            for span in code_spans(line) {
+            for span in code_spans(paragraph) {
                 if is_path(span) {
                     let place = root().join(span);
                     assert!(place.exists(), "{path}: there is no {span}");
@@ -260,7 +309,11 @@ fn files_and_names_in_documents_exist() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     for (path, text) in documents() {
-        let folder = root().join(&path).parent().map(Path::to_path_buf).unwrap_or_default();
+        let folder = root()
+            .join(&path)
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap_or_default();
             let external = target.starts_with("http");
@@ -310,9 +363,15 @@ fn the_readme_names_every_environment_variable_and_no_other() {
 #[test]
 fn every_alert_has_a_runbook() {
     let runbooks = read("docs/runbooks.md");
-    let titles: Vec<&str> = runbooks.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let titles: Vec<&str> = runbooks
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
     for condition in alert::condition::ALL {
-        assert!(titles.contains(&condition), "{condition} has no section in {titles:?}");
+        assert!(
+            titles.contains(&condition),
+            "{condition} has no section in {titles:?}"
+        );
     }
 }
 
@@ -360,7 +419,11 @@ fn odd_commands(line: &str) -> Vec<Vec<String>> {
                 true => "0198f3a2-5c1e-7d3a-9a54-3f0d6c1b2e77".to_owned(),
                 false => word,
             };
-            words.into_iter().take_while(|word| word != ">").map(value).collect()
+            words
+                .into_iter()
+                .take_while(|word| word != ">")
+                .map(value)
+                .collect()
         })
         .collect()
 }
@@ -382,20 +445,31 @@ fn shell_words(line: &str) -> Vec<String> {
     words
 }
 
-/// What stands between backticks in the lines outside fenced blocks.
-fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+/// A text without its fenced blocks.
+fn prose(text: &str) -> String {
     let mut inside = false;
-    let lines = text.lines().filter(move |line| {
+    let mut prose = String::new();
+    for line in text.lines() {
         let fence = line.trim_start().starts_with("```");
         inside ^= fence;
-        !inside && !fence
-    });
-    lines.flat_map(|line| line.split('`').skip(1).step_by(2))
+        if !inside && !fence {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    prose
+}
+
+/// What stands between backticks, line by line.
+fn code_spans(prose: &str) -> impl Iterator<Item = &str> {
+    prose.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
 /// Whether a span names a file or folder of this repository.
 fn is_path(span: &str) -> bool {
-    let plain = span.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
+    let plain = span
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
     let relative = !span.starts_with('/') && !span.starts_with("./");
     let known = [".rs", ".md", ".toml", ".json", ".sql", ".yml", ".sh"];
     plain
@@ -413,7 +487,8 @@ fn symbol(span: &str) -> Option<&str> {
 }
 
 fn has_word(text: &str, word: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word)
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|found| found == word)
 }
 
 /// Rows of the table with this heading.
