@@ -11,8 +11,11 @@ pub mod error;
 pub mod exit;
 pub mod format;
 pub mod output;
+pub mod parse;
+pub mod patience;
 pub mod serve;
 pub mod settings;
+pub mod waiter;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -23,6 +26,8 @@ use output::Printer;
 
 /// The life of a command: parse, resolve settings, run, report, exit.
 pub fn main() -> std::process::ExitCode {
+    // In test builds, the variable FAILPOINTS arms failpoints for the life of the process.
+    let _armed = fail::has_failpoints().then(fail::FailScenario::setup);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error).into(),

@@ -90,7 +90,9 @@ mod tests {
         let pause = patience.pause(&answered(ProblemCode::Overloaded, asked)).unwrap();
         assert_eq!(pause, Duration::from_secs(7));
         for _ in 0..10 {
-            let pause = patience.pause(&answered(ProblemCode::SpineUnavailable, None)).unwrap();
+            let pause = patience
+                .pause(&answered(ProblemCode::SpineUnavailable, None))
+                .unwrap();
             assert!(pause >= FIRST && pause <= LONGEST, "{pause:?}");
         }
     }
@@ -98,7 +100,10 @@ mod tests {
     #[test]
     fn a_refusal_and_the_end_of_patience_are_final() {
         let mut patience = Patience::new(Duration::from_secs(60));
-        assert_eq!(patience.pause(&answered(ProblemCode::ValidationFailed, None)), None);
+        assert_eq!(
+            patience.pause(&answered(ProblemCode::ValidationFailed, None)),
+            None
+        );
         assert_eq!(patience.pause(&silent()), None);
         assert!(patience.with_unreachable(true).pause(&silent()).is_some());
         let mut short = Patience::new(Duration::from_secs(1));

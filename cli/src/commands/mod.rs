@@ -10,6 +10,7 @@ pub mod logs;
 pub mod man;
 pub mod serve;
 pub mod status;
+pub mod submit;
 pub mod up;
 pub mod urls;
 pub mod verify;

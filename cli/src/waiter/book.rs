@@ -129,7 +129,11 @@ mod tests {
         let mut book = Book::default();
         (1..=4).for_each(|n| book.expect(id(n)));
         book.see(recorded.iter().filter_map(seen).collect());
-        assert_eq!(book.outstanding(), 4, "ended ones count until they were handed out");
+        assert_eq!(
+            book.outstanding(),
+            4,
+            "ended ones count until they were handed out"
+        );
         let ended: Vec<_> = std::iter::from_fn(|| book.next_ended()).collect();
         let ends: Vec<_> = ended.iter().map(|e| (e.id, e.status)).collect();
         assert_eq!(
@@ -150,7 +154,10 @@ mod tests {
         let mut book = Book::default();
         book.expect(id(1));
         book.expect(id(2));
-        book.see(vec![state(1, JobStatus::Executing), state(2, JobStatus::Completed)]);
+        book.see(vec![
+            state(1, JobStatus::Executing),
+            state(2, JobStatus::Completed),
+        ]);
         assert_eq!(book.last_seen(id(1)), Some(JobStatus::Executing));
         assert_eq!(book.last_seen(id(2)), None);
         assert_eq!(book.next_ended().unwrap().id, id(2));
@@ -165,7 +172,11 @@ mod tests {
         assert_eq!(book.round(2), [id(1), id(2)]);
         book.see(vec![state(3, JobStatus::Failed)]);
         assert_eq!(book.round(2), [id(4), id(5)]);
-        assert_eq!(book.round(9), [id(1), id(2), id(4), id(5)], "nobody twice in a round");
+        assert_eq!(
+            book.round(9),
+            [id(1), id(2), id(4), id(5)],
+            "nobody twice in a round"
+        );
     }
 
     #[test]
