@@ -109,10 +109,7 @@ impl Context {
     }
 }
 
-fn client<'a, T>(
-    cell: &'a OnceLock<T>,
-    make: impl FnOnce() -> Result<T, ClientError>,
-) -> Result<&'a T, ClientError> {
+fn client<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ClientError>) -> Result<&T, ClientError> {
     if let Some(client) = cell.get() {
         return Ok(client);
     }

@@ -185,7 +185,7 @@ async fn run(
     tokio::select! {
         () = shutdown.signalled() => {}
         () = platform::stop_requested(&stop_file) => {}
-        ended = roles.join_next() => outcome = unasked(ended),
+        ended = roles.join_next() => outcome = if shutdown.is_signalled() { asked_of(ended) } else { unasked(ended) },
     }
     shutdown.trigger();
     let rest = async {
@@ -214,9 +214,13 @@ fn unasked(ended: Option<Ended>) -> Result<(), ServeError> {
         Some(Ok((role, Ok(())))) => Err(ServeError::Died {
             reason: format!("the {role} returned"),
         }),
-        Some(ended) => asked(ended),
-        None => Ok(()),
+        ended => asked_of(ended),
     }
+}
+
+/// A role that ended as it was asked to.
+fn asked_of(ended: Option<Ended>) -> Result<(), ServeError> {
+    ended.map_or(Ok(()), asked)
 }
 
 fn asked(ended: Ended) -> Result<(), ServeError> {

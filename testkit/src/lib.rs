@@ -1,7 +1,6 @@
 //! What tests of several crates share: waiting for a state, ports that nobody uses, and instances that clear up after
 //! themselves however the test ends. A development dependency only.
 
-#![expect(clippy::expect_used, reason = "a helper that fails is a test that fails")]
 #![expect(
     clippy::print_stderr,
     reason = "what a failing test shows goes to standard error"

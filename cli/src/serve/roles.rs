@@ -46,7 +46,7 @@ pub(super) fn run(
                 event_log,
                 counters,
             };
-            odd_metrics_engine::run(settings.metrics_engine.clone(), ports, listener, shutdown).boxed()
+            odd_metrics_engine::run(settings.metrics_engine, ports, listener, shutdown).boxed()
         }
         Role::ReadModel => {
             let ports = odd_read_model::Ports {

@@ -14,8 +14,8 @@ fn fixtures(kind: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut directories = vec![contracts().join("fixtures").join(kind)];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(directory).expect("a directory of fixtures") {
+            let path = entry.expect("a fixture").path();
             if path.is_dir() {
                 directories.push(path);
             } else if path.extension().is_some_and(|e| e == "json") {

@@ -241,7 +241,9 @@ async fn roles_in_the_foreground_take_any_free_port_and_end_with_a_signal() {
     let ports = Role::ALL.map(|role| format!("--port={role}=0"));
     let mut args = vec!["serve".to_owned(), "all".to_owned()];
     args.extend(ports);
-    let mut child = odd.command(args).stderr(Stdio::null()).spawn().unwrap();
+    std::fs::create_dir_all(odd.engine().directory()).unwrap();
+    let log = std::fs::File::create(odd.engine().log_file()).unwrap();
+    let mut child = odd.command(args).stderr(log).spawn().unwrap();
     let process = wait_for(LONG, "the process file", || std::future::ready(odd.process())).await;
     assert_eq!(process.pid, child.id());
     assert!(process.ports.values().all(|port| *port != 0), "{process:?}");

@@ -291,13 +291,8 @@ mod tests {
             "printf '#!/bin/sh\nexec sleep 60\n' > '{0}' && chmod +x '{0}'",
             path.display()
         );
-        assert!(
-            Command::new("sh")
-                .args(["-c", &script])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let written = Command::new("sh").args(["-c", &script]).status();
+        assert!(written.expect("a shell").success());
         path
     }
 
