@@ -1,10 +1,13 @@
 //! Drives the built binary as a user does. One test binary, one module a subject; every test has a home and ports of its own.
 
+mod client;
 mod config;
 mod contracts;
+mod crash;
 mod frame;
 mod lifecycle;
 mod trouble;
+mod workspace;
 
 use odd_testkit::Instance;
 
