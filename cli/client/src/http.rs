@@ -216,7 +216,7 @@ impl RoleClient {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
@@ -228,18 +228,18 @@ impl RoleClient {
         }
     }
 
-    fn request(&self, method: Method, url: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         self.plain_request(method, url).timeout(self.options.timeout)
     }
 
-    async fn send(&self, url: &str, request: RequestBuilder) -> Result<Response, ClientError> {
+    pub(crate) async fn send(&self, url: &str, request: RequestBuilder) -> Result<Response, ClientError> {
         request
             .send()
             .await
             .map_err(|cause| ClientError::from_request(url, self.options.timeout, cause))
     }
 
-    async fn body(&self, url: &str, response: Response) -> Result<Bytes, ClientError> {
+    pub(crate) async fn body(&self, url: &str, response: Response) -> Result<Bytes, ClientError> {
         response
             .bytes()
             .await
@@ -288,7 +288,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn parse<T: DeserializeOwned>(url: &str, status: StatusCode, body: &[u8]) -> Result<T, ClientError> {
+pub(crate) fn parse<T: DeserializeOwned>(
+    url: &str,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<T, ClientError> {
     serde_json::from_slice(body).map_err(|error| ClientError::Unexpected {
         url: url.to_owned(),
         status: status.as_u16(),

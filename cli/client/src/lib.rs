@@ -7,9 +7,11 @@ mod error;
 mod gateway;
 mod http;
 mod ndjson;
+mod raw;
 mod read_model;
 
 pub use error::ClientError;
 pub use gateway::Gateway;
 pub use http::{DEFAULT_TIMEOUT, HttpOptions, Readiness, RoleClient};
+pub use raw::{RawAnswer, RawRequest};
 pub use read_model::{EventQuery, JobQuery, Live, ReadModel};
