@@ -83,11 +83,12 @@ impl Error {
         let of = of_instance(instance);
         let (code, hint, details) = match &mut cause {
             EngineError::Busy { .. } => (ExitCode::TimedOut, format!("odd status{of}"), Vec::new()),
-            EngineError::PortTaken { .. } => (
+            EngineError::PortTaken { free_offset, .. } => (
                 ExitCode::Prerequisite,
-                format!(
-                    "odd up{of} --port-offset 100   (or end that process; `odd doctor` lists every port)"
-                ),
+                match free_offset {
+                    Some(offset) => format!("odd up{of} --port-offset {offset}   (or end that process)"),
+                    None => format!("odd doctor{of}   (it lists every port)"),
+                },
                 Vec::new(),
             ),
             EngineError::CrashedOnStart { log_tail, .. } => (

@@ -186,7 +186,7 @@ impl Printer {
         let (bar, shape) = if length == 0 {
             (
                 ProgressBar::with_draw_target(None, target),
-                "  {spinner} {msg} {pos} {elapsed}",
+                "  {spinner} {msg} {elapsed}",
             )
         } else {
             let shape = "  {msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}";

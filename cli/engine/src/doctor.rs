@@ -237,7 +237,10 @@ fn port_of(instance: &Instance, role: Role, port: u16, own: Option<u16>) -> Chec
     Check::ok(name, format!("{port} is taken by {holder}")).wrong(
         CheckState::Failed,
         format!("the {role} cannot listen"),
-        format!("odd up --instance {} --port-offset 100", instance.name),
+        match ports::free_offset(instance) {
+            Some(offset) => format!("odd up --instance {} --port-offset {offset}", instance.name),
+            None => "odd status   (and end what is not needed)".to_owned(),
+        },
     )
 }
 

@@ -27,6 +27,8 @@ pub enum EngineError {
         port: u16,
         /// Who has it, where the platform tells.
         holder: Option<PortHolder>,
+        /// A port offset under which every port is free.
+        free_offset: Option<u16>,
     },
     /// The process ended before it was ready.
     #[error("the process ended while it started ({status}){}", cause.as_ref().map(|c| format!(": {c}")).unwrap_or_default())]

@@ -1,7 +1,7 @@
 //! Who listens where on this machine.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use crate::instance::{Home, Instance, InstanceName};
 use crate::state::ProcessFile;
@@ -41,6 +41,21 @@ pub fn holder(home: &Home, port: u16) -> Option<PortHolder> {
     })
 }
 
+/// The next port offset above the instance's own under which every role's port is free.
+pub fn free_offset(instance: &Instance) -> Option<u16> {
+    const STEP: usize = 100;
+    let next = instance.port_offset.saturating_add(100) / 100 * 100;
+    let free = |offset: &u16| {
+        let moved = Instance {
+            port_offset: *offset,
+            ..instance.clone()
+        };
+        let mut ports = moved.ports().into_iter();
+        ports.all(|(_, port)| is_free(Ipv4Addr::LOCALHOST.into(), port))
+    };
+    (next..=Instance::MAX_PORT_OFFSET).step_by(STEP).find(free)
+}
+
 fn instance_of(home: &Home, pid: u32) -> Option<InstanceName> {
     home.instance_names().into_iter().find(|name| {
         let instance = Instance {
@@ -56,7 +71,6 @@ fn instance_of(home: &Home, pid: u32) -> Option<InstanceName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     #[test]
     fn a_listener_is_found_by_its_port() {
@@ -69,5 +83,19 @@ mod tests {
         );
         drop(listener);
         assert!(is_free(Ipv4Addr::LOCALHOST.into(), port));
+    }
+
+    #[test]
+    fn the_next_offset_avoids_ports_in_use() {
+        let instance = |port_offset| Instance {
+            name: InstanceName::default(),
+            home: Home::at("/nowhere"),
+            port_offset,
+        };
+        let first = free_offset(&instance(45_000)).unwrap();
+        assert!(first > 45_000 && first.is_multiple_of(100), "{first}");
+        let port = instance(first).port(odd_contracts::Role::Processor);
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(free_offset(&instance(45_000)).unwrap() > first);
     }
 }

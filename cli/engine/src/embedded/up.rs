@@ -121,6 +121,7 @@ fn check_ports(instance: &Instance) -> Result<(), EngineError> {
                 role,
                 port,
                 holder: ports::holder(&instance.home, port),
+                free_offset: ports::free_offset(instance),
             });
         }
     }
