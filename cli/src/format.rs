@@ -65,6 +65,18 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Time of day in UTC with milliseconds: `12:04:31.204`.
+pub fn clock(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(11..23).unwrap_or(&text).to_owned()
+}
+
+/// Date and time in UTC with milliseconds: `2026-01-31 12:04:31.204 UTC`.
+pub fn date_and_clock(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} {} UTC", text.get(..10).unwrap_or(&text), clock(at))
+}
+
 /// The first 8 characters of an id.
 pub fn short_id(id: Uuid) -> String {
     id.simple().to_string()[..8].to_owned()
@@ -119,6 +131,13 @@ mod tests {
         assert_eq!(age(now, now), "just now");
         assert_eq!(age(now.minus(Duration::from_millis(2_400)), now), "2 s ago");
         assert_eq!(age(now.minus(Duration::from_secs(75)), now), "1 m 15 s ago");
+    }
+
+    #[test]
+    fn instants_read_as_utc() {
+        let at = Timestamp::from_micros(1_764_000_000_123_456);
+        assert_eq!(clock(at), "16:00:00.123");
+        assert_eq!(date_and_clock(at), "2025-11-24 16:00:00.123 UTC");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod error;
 pub mod exit;
 pub mod format;
+pub mod ident;
 pub mod output;
 pub mod parse;
 pub mod patience;

@@ -79,6 +79,11 @@ impl Printer {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
+    /// Whether the terminal can show more than ASCII.
+    pub fn is_unicode(&self) -> bool {
+        self.inner.unicode
+    }
+
     /// Whether nobody reads standard output any more.
     pub fn is_closed(&self) -> bool {
         self.inner.closed.load(Ordering::Relaxed)
