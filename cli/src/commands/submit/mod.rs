@@ -94,7 +94,7 @@ Examples:
   odd submit --file examples/scenarios/first-steps.ndjson
 
 A line of a scenario:
-  {\"type\":\"resize\",\"payload\":{},\"options\":{\"maxAttempts\":2},\"at\":\"1.5s\",\"repeat\":10,\"expect\":\"COMPLETED\"}
+  {\"type\":\"resize\",\"options\":{\"maxAttempts\":2},\"at\":\"1.5s\",\"repeat\":10,\"expect\":\"COMPLETED\"}
   `at` is when to submit it, from the start; `expect` the status it should end with, which is waited for.
   Lines that begin with # are comments.
 
