@@ -24,4 +24,4 @@ echo "as fast as it goes, $jobs jobs:" >&2
 "$odd" bench --jobs "$jobs" --max
 echo "at 100 jobs a second, 1,000 jobs:" >&2
 "$odd" bench --jobs 1000 --rate 100
-"$odd" verify
+"$odd" verify --settle 90s
