@@ -14,6 +14,7 @@ pub mod man;
 pub mod serve;
 pub mod status;
 pub mod submit;
+pub mod test;
 pub mod up;
 pub mod urls;
 pub mod verify;
