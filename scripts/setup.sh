@@ -21,7 +21,7 @@ if [ "$(printf '%s\n' "$minimum" "$version" | sort -V | head -n 1)" != "$minimum
     complain "Rust $version is too old: $minimum or later is needed. Run:" "    rustup update stable"
 fi
 
-# SQLite is compiled from its own source, and every binary is linked by the C compiler.
+# Libraries written in C (SQLite is one) are compiled from source, and every binary is linked by the C compiler.
 if ! command -v cc >/dev/null 2>&1; then
     if [ "$(uname -s)" = Darwin ]; then
         complain "There is no C compiler. Run:" "    xcode-select --install"
