@@ -5,7 +5,9 @@ mod config;
 mod contracts;
 mod crash;
 mod frame;
+mod jobs;
 mod lifecycle;
+mod submit;
 mod trouble;
 mod workspace;
 
