@@ -27,14 +27,18 @@ pub(crate) enum Outcome {
 
 /// The state that `outcome` leads to. `jitter` (0 to 1) spreads the backoff; `lease` is for its events.
 pub(crate) fn conclude(
-    claimed: &Claimed,
+    claimed: Claimed,
     outcome: Outcome,
     now: Timestamp,
     jitter: f64,
     lease: Duration,
 ) -> Commit {
-    let mut record = claimed.record.clone();
-    let mut attempts = claimed.attempts.clone();
+    let Claimed {
+        mut record,
+        mut attempts,
+        token,
+        ..
+    } = claimed;
     let (attempt_outcome, result, error) = read(outcome);
     let retryable = error.as_ref().is_some_and(|error| error.retryable);
     let text = error.map(|error| shorten(&error.message));
@@ -71,8 +75,36 @@ pub(crate) fn conclude(
     Commit {
         record,
         attempts,
-        token: claimed.token,
+        token,
         due,
+    }
+}
+
+/// The state instead of one that the store refuses: the job fails for good.
+pub(crate) fn refuse(commit: Commit, error: &str, lease: Duration) -> Commit {
+    let Commit {
+        mut record,
+        mut attempts,
+        token,
+        ..
+    } = commit;
+    let now = Timestamp::now();
+    let text = shorten(error);
+    if let Some(last) = attempts.last_mut() {
+        last.outcome = Some(AttemptOutcome::Failed);
+        last.error = Some(text.clone());
+        last.retry_at = None;
+    }
+    record.job.status = JobStatus::Failed;
+    record.job.updated_at = Some(now);
+    record.finished_at = Some(now);
+    record.result = None;
+    record.error = Some(text);
+    Commit {
+        record,
+        attempts,
+        token,
+        due: Due::Ended(lease),
     }
 }
 
@@ -163,7 +195,7 @@ mod tests {
     }
 
     fn after(attempt: u32, outcome: Outcome) -> Commit {
-        conclude(&claimed(attempt), outcome, Timestamp::from_micros(9), 1.0, LEASE)
+        conclude(claimed(attempt), outcome, Timestamp::from_micros(9), 1.0, LEASE)
     }
 
     fn failed() -> Outcome {

@@ -219,34 +219,32 @@ impl Intake {
         slots: &mut Vec<OwnedSemaphorePermit>,
     ) -> Result<(), Interrupted> {
         group.sort_unstable_by_key(|item| item.work.job.id);
-        let mut pending = vec![group];
+        let (work, messages): (Vec<Work>, Vec<_>) = group
+            .into_iter()
+            .map(|item| (Work { mode, ..item.work }, (item.delivery, item.message)))
+            .unzip();
+        let mut pending: Vec<(Arc<[Work]>, Vec<_>)> = vec![(work.into(), messages)];
         // A batch that the store refuses is halved until the culprit stands alone.
-        while let Some(mut part) = pending.pop() {
-            let work = part
-                .iter()
-                .map(|item| Work {
-                    mode,
-                    ..item.work.clone()
-                })
-                .collect();
-            match self.store.take(work, claim).await {
+        while let Some((work, mut messages)) = pending.pop() {
+            match self.store.take(work.clone(), claim).await {
                 Ok(taken) => {
                     fail_point!("processor.after_take", |_| std::process::abort());
                     self.store_check.ok();
-                    for (item, taken) in part.into_iter().zip(taken) {
-                        self.follow_up(item, taken, slots).await?;
+                    for ((work, message), taken) in work.iter().zip(messages).zip(taken) {
+                        self.follow_up(work, message, taken, slots).await?;
                     }
                 }
                 Err(error) if error.is_transient() => return Err(Interrupted::Store(error)),
-                Err(error) if part.len() == 1 => {
-                    let refused = part
-                        .into_iter()
-                        .map(|item| (Refusal::by_store(&item.work, &error), item.delivery, item.message));
+                Err(error) if work.len() == 1 => {
+                    let refused = work.iter().zip(messages).map(|(work, (delivery, message))| {
+                        (Refusal::by_store(work, &error), delivery, message)
+                    });
                     self.put_aside(refused.collect()).await?;
                 }
                 Err(_) => {
-                    let half = part.split_off(part.len() / 2);
-                    pending.extend([half, part]);
+                    let (first, second) = work.split_at(work.len() / 2);
+                    let behind = messages.split_off(first.len());
+                    pending.extend([(second.into(), behind), (first.into(), messages)]);
                 }
             }
         }
@@ -255,7 +253,8 @@ impl Intake {
 
     async fn follow_up(
         &self,
-        item: Waiting,
+        work: &Work,
+        (delivery, message): (Delivery, Arc<Message>),
         taken: Taken,
         slots: &mut Vec<OwnedSemaphorePermit>,
     ) -> Result<(), Interrupted> {
@@ -269,7 +268,7 @@ impl Intake {
                         Err(_) => return Ok(()),
                     },
                 };
-                self.executor.start(*claimed, Some(item.message), slot).await;
+                self.executor.start(*claimed, Some(message), slot).await;
             }
             Taken::Waiting(claimed) => {
                 if let Some(at) = claimed.record.scheduled_for {
@@ -277,18 +276,17 @@ impl Intake {
                 } else {
                     self.wake_up.within(Duration::ZERO);
                 }
-                self.publish(Publication::of_history(&claimed, Some(item.message)))
+                self.publish(Publication::of_history(&claimed, Some(message)))
                     .await;
             }
             Taken::Ended(claimed) => {
-                self.publish(Publication::of_history(&claimed, Some(item.message)))
+                self.publish(Publication::of_history(&claimed, Some(message)))
                     .await;
             }
-            Taken::Owed => acknowledge([item.message]).await,
+            Taken::Owed => acknowledge([message]).await,
             Taken::Conflict => {
-                let refusal = Refusal::conflict(&item.work);
-                self.put_aside(vec![(refusal, item.delivery, item.message)])
-                    .await?;
+                let refusal = Refusal::conflict(work);
+                self.put_aside(vec![(refusal, delivery, message)]).await?;
             }
         }
         Ok(())

@@ -7,14 +7,13 @@ use std::time::Duration;
 use fail::fail_point;
 use odd_contracts::{EventEnvelope, JobId, Timestamp, history};
 use odd_spine::{Spine, codec};
-use odd_store::{ClaimToken, Claimed, Commit, Committed, Due, JobStore, StoreError};
+use odd_store::{ClaimToken, Claimed, Commit, Committed, Due, JobStore};
 use tokio::sync::mpsc;
 
-use crate::conclude::{Outcome, conclude};
+use crate::conclude::{conclude, refuse};
 use crate::due::WakeUp;
 use crate::executor::Finished;
 use crate::hand::{InHand, Message, acknowledge};
-use crate::handlers::HandlerError;
 use crate::meters::Meters;
 use crate::patience::Patience;
 
@@ -66,77 +65,76 @@ impl Committer {
 
     async fn commit(&self, batch: Vec<Finished>) {
         let now = Timestamp::now();
-        let mut commits = Vec::with_capacity(batch.len());
-        let mut rest = Vec::with_capacity(batch.len());
-        for Finished {
-            claimed,
-            outcome,
-            message,
-        } in batch
-        {
-            commits.push(conclude(&claimed, outcome, now, rand::random(), self.lease));
-            rest.push((claimed, message));
-        }
-        let outcomes = self.write(&mut commits, &rest).await;
-        for ((commit, (_, message)), outcome) in commits.into_iter().zip(rest).zip(outcomes) {
+        let (commits, messages): (Vec<Commit>, Vec<_>) = batch
+            .into_iter()
+            .map(|ended| {
+                let jitter = rand::random();
+                (
+                    conclude(ended.claimed, ended.outcome, now, jitter, self.lease),
+                    ended.message,
+                )
+            })
+            .unzip();
+        let (commits, outcomes) = self.write(commits.into()).await;
+        for ((commit, outcome), message) in commits.iter().zip(outcomes).zip(messages) {
             self.follow_up(commit, message, outcome).await;
         }
     }
 
-    /// Writes the states, however long it takes: their claims are renewed meanwhile.
-    async fn write(
-        &self,
-        commits: &mut [Commit],
-        jobs: &[(Claimed, Option<Arc<Message>>)],
-    ) -> Vec<Committed> {
+    /// Writes the states, however long it takes: their claims are renewed meanwhile. Returns them as they were written.
+    async fn write(&self, commits: Arc<[Commit]>) -> (Arc<[Commit]>, Vec<Committed>) {
         let mut patience = Patience::default();
-        loop {
-            match self.store.commit(commits.to_vec()).await {
-                Ok(outcomes) => return outcomes,
+        let error = loop {
+            match self.store.commit(commits.clone()).await {
+                Ok(outcomes) => return (commits, outcomes),
                 Err(error) if error.is_transient() => patience.wait("commit outcomes", &error).await,
-                Err(error) => return self.write_each(commits, jobs, &error).await,
+                Err(error) => break error,
             }
-        }
-    }
-
-    /// The store refuses something in the batch: each state is written alone, and the one that
-    /// it refuses becomes a failure of its job.
-    async fn write_each(
-        &self,
-        commits: &mut [Commit],
-        jobs: &[(Claimed, Option<Arc<Message>>)],
-        error: &StoreError,
-    ) -> Vec<Committed> {
+        };
+        // The store refuses something in the batch: each state is written alone, and the one that it
+        // refuses becomes a failure of its job.
         tracing::warn!(%error, commits = commits.len(), "the store refused a batch; writing its items alone");
-        let mut outcomes = Vec::with_capacity(commits.len());
-        for (commit, (claimed, _)) in commits.iter_mut().zip(jobs) {
-            outcomes.push(self.write_alone(commit, claimed).await);
+        let (mut written, mut outcomes) = (
+            Vec::with_capacity(commits.len()),
+            Vec::with_capacity(commits.len()),
+        );
+        for commit in &*commits {
+            let (commit, outcome) = self.write_alone(commit.clone()).await;
+            written.push(commit);
+            outcomes.push(outcome);
         }
-        outcomes
+        (written.into(), outcomes)
     }
 
-    async fn write_alone(&self, commit: &mut Commit, claimed: &Claimed) -> Committed {
+    async fn write_alone(&self, mut commit: Commit) -> (Commit, Committed) {
         let mut patience = Patience::default();
         let mut refused = false;
         loop {
-            match self.store.commit(vec![commit.clone()]).await {
-                Ok(outcomes) => return outcomes.into_iter().next().unwrap_or(Committed::Discarded),
+            match self.store.commit([commit.clone()].into()).await {
+                Ok(outcomes) => {
+                    return (
+                        commit,
+                        outcomes.into_iter().next().unwrap_or(Committed::Discarded),
+                    );
+                }
                 Err(error) if error.is_transient() => patience.wait("commit an outcome", &error).await,
                 Err(error) if refused => {
-                    tracing::error!(%error, job = %claimed.record.job.id, "the store refuses this job's outcome");
-                    return Committed::Discarded;
+                    tracing::error!(%error, job = %commit.record.job.id, "the store refuses this job's outcome");
+                    return (commit, Committed::Discarded);
                 }
                 Err(error) => {
                     refused = true;
-                    let text = format!("the store refuses the outcome: {error}");
-                    let outcome = Outcome::Returned(Err(HandlerError::permanent(text)));
-                    *commit = conclude(claimed, outcome, Timestamp::now(), 0.0, self.lease);
+                    commit = refuse(
+                        commit,
+                        &format!("the store refuses the outcome: {error}"),
+                        self.lease,
+                    );
                 }
             }
         }
     }
 
-    async fn follow_up(&self, commit: Commit, message: Option<Arc<Message>>, outcome: Committed) {
+    async fn follow_up(&self, commit: &Commit, message: Option<Arc<Message>>, outcome: Committed) {
         let id = commit.record.job.id;
         self.in_hand.remove(id, commit.token);
         let settle = match outcome {
@@ -154,20 +152,18 @@ impl Committer {
                 .is_terminal()
                 .then_some((id, commit.token)),
         };
-        self.meters.committed(&commit);
+        self.meters.committed(commit);
         if let Due::In(delay) = commit.due {
             self.wake_up.within(delay);
         }
         let events = history::events(&commit.record, &commit.attempts);
         // The publisher outlives the committer.
-        let _ = self
-            .publications
-            .send(Publication {
-                events,
-                settle,
-                message,
-            })
-            .await;
+        let publication = Publication {
+            events,
+            settle,
+            message,
+        };
+        let _ = self.publications.send(publication).await;
     }
 }
 

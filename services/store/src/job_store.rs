@@ -6,6 +6,7 @@
 //! A row is *backed* while an unacknowledged message on the spine stands for it, and *unbacked* when only
 //! its own `due_at` does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -211,7 +212,8 @@ pub struct StoredJob {
     pub due_at: Option<Timestamp>,
 }
 
-/// The port. Batches keep the order of their input in their output. Every method may fail with
+/// The port. Batches keep the order of their input in their output; large ones are shared, not copied, between whoever
+/// may have to try again. Every method may fail with
 /// [`StoreError`], and then nothing was committed.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
@@ -226,7 +228,7 @@ pub trait JobStore: Send + Sync + 'static {
     /// A job not seen before is inserted. One that ended has its history returned; one whose `due_at` lies
     /// ahead is unbacked from now on, as somebody owes it; one that is overdue is taken as
     /// [`JobStore::claim_due`] takes it, but backed.
-    async fn take(&self, work: Vec<Work>, claim: &Claim) -> Result<Vec<Taken>, StoreError>;
+    async fn take(&self, work: Arc<[Work]>, claim: &Claim) -> Result<Vec<Taken>, StoreError>;
 
     /// Takes up to `limit` jobs that are due, those due longest first. No two claimers get the same job.
     ///
@@ -246,7 +248,7 @@ pub trait JobStore: Send + Sync + 'static {
     async fn park(&self, jobs: &[(JobId, ClaimToken)]) -> Result<Vec<bool>, StoreError>;
 
     /// Writes new states of jobs that have not ended, each where its token is the latest.
-    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
+    async fn commit(&self, commits: Arc<[Commit]>) -> Result<Vec<Committed>, StoreError>;
 
     /// Sets `due_at` to null for jobs that ended and whose events are confirmed, where the token is the latest.
     async fn settle(&self, jobs: &[(JobId, ClaimToken)]) -> Result<(), StoreError>;

@@ -37,7 +37,9 @@ impl Simulate {
             return Ok(None);
         };
         if !value.is_object() {
-            return Err(HandlerError::permanent("payload.simulate is invalid: it must be an object"));
+            return Err(HandlerError::permanent(
+                "payload.simulate is invalid: it must be an object",
+            ));
         }
         let simulate: Self = serde::Deserialize::deserialize(value)
             .map_err(|error| HandlerError::permanent(format!("payload.simulate is invalid: {error}")))?;

@@ -117,7 +117,7 @@ impl System {
             traceparent: None,
             mode: WorkMode::Run,
         };
-        let taken = self.ports.job_store.take(vec![work], &claim()).await.unwrap();
+        let taken = self.ports.job_store.take([work].into(), &claim()).await.unwrap();
         match taken.into_iter().next() {
             Some(Taken::Run(claimed) | Taken::Waiting(claimed)) => *claimed,
             other => panic!("the job was not taken: {other:?}"),
@@ -149,7 +149,7 @@ impl System {
             token: claimed.token,
             due,
         };
-        self.ports.job_store.commit(vec![commit]).await.unwrap();
+        self.ports.job_store.commit([commit].into()).await.unwrap();
         Stored { record, attempts }
     }
 

@@ -86,7 +86,7 @@ fn work(id: JobId) -> Work {
 }
 
 async fn take_one(store: &Store, work: Work, claim: &Claim) -> Taken {
-    store.take(vec![work], claim).await.expect("take").remove(0)
+    store.take([work].into(), claim).await.expect("take").remove(0)
 }
 
 /// Takes a new job and returns it running.
@@ -130,7 +130,7 @@ fn completed(claimed: &Claimed) -> Commit {
 }
 
 async fn commit(store: &Store, commit: Commit) -> Committed {
-    store.commit(vec![commit]).await.expect("commit")[0]
+    store.commit([commit].into()).await.expect("commit")[0]
 }
 
 async fn due(store: &Store) -> Vec<Claimed> {
@@ -519,7 +519,7 @@ pub async fn lists_filter_and_page(store: Store) {
         ids.push((one.created_at, id));
         batch.push(work_of(one));
     }
-    let taken = store.take(batch, &claim(LONG)).await.unwrap();
+    let taken = store.take(batch.into(), &claim(LONG)).await.unwrap();
     let Taken::Run(first) = &taken[0] else {
         panic!("it runs")
     };
@@ -666,7 +666,7 @@ pub async fn a_batch_keeps_its_order(store: Store) {
     );
     let mut commits: Vec<_> = claimed.iter().map(completed).collect();
     commits[150].token = ClaimToken::fresh();
-    let committed = store.commit(commits).await.unwrap();
+    let committed = store.commit(commits.into()).await.unwrap();
     for (index, outcome) in committed.into_iter().enumerate() {
         let expected = if index == 150 {
             Committed::Discarded

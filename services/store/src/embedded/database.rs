@@ -127,8 +127,10 @@ impl Database {
             })
             .busy_timeout(Duration::from_secs(5))
             .statement_cache_capacity(256)
-            .pragma("cache_size", "-16384")
-            .pragma("wal_autocheckpoint", "4000")
+            // KiB; grows with use. What does not fit is read from the system's cache, at a call a page.
+            .pragma("cache_size", "-65536")
+            // Pages; the longer the log, the more writes to one page are folded into one.
+            .pragma("wal_autocheckpoint", "16000")
             .pragma("temp_store", "memory");
         let mut connection = SqliteConnection::connect_with(&connect).await.map_err(sqlite)?;
         MIGRATIONS

@@ -8,8 +8,9 @@ use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 use super::database::classify;
 use crate::StoreError;
 
-/// Rows of one statement: the largest size that still fits is used until none is left.
-const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+/// Rows of one statement: the largest size that still fits is used until none is left. Powers of two make few
+/// statements of any number of rows, and each statement costs a change of threads.
+const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement whose arguments are being bound.
 pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;

@@ -190,8 +190,10 @@ pub(super) async fn release(database: &Database, held: Vec<Held>) -> Result<(), 
         .await
 }
 
-pub(super) async fn commit(database: &Database, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
-    let commits = Arc::new(commits);
+pub(super) async fn commit(
+    database: &Database,
+    commits: Arc<[Commit]>,
+) -> Result<Vec<Committed>, StoreError> {
     database
         .write(move |connection| {
             let commits = commits.clone();

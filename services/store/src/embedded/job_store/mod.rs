@@ -5,6 +5,7 @@ mod read;
 mod row;
 mod take;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -65,7 +66,7 @@ impl JobStore for SqliteJobStore {
         self.database.ping().await
     }
 
-    async fn take(&self, work: Vec<Work>, claim: &Claim) -> Result<Vec<Taken>, StoreError> {
+    async fn take(&self, work: Arc<[Work]>, claim: &Claim) -> Result<Vec<Taken>, StoreError> {
         take::take(&self.database, work, claim.clone()).await
     }
 
@@ -85,7 +86,7 @@ impl JobStore for SqliteJobStore {
         claims::park(&self.database, jobs.to_vec()).await
     }
 
-    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Committed>, StoreError> {
+    async fn commit(&self, commits: Arc<[Commit]>) -> Result<Vec<Committed>, StoreError> {
         claims::commit(&self.database, commits).await
     }
 
@@ -137,8 +138,6 @@ impl JobStore for SqliteJobStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::embedded::Options;
 

@@ -19,7 +19,7 @@ const REMEMBER_CANCELLATIONS: std::time::Duration = std::time::Duration::from_se
 
 pub(super) async fn take(
     database: &Database,
-    work: Vec<Work>,
+    work: Arc<[Work]>,
     claim: Claim,
 ) -> Result<Vec<Taken>, StoreError> {
     let shared = Arc::new((work, claim));
@@ -31,6 +31,12 @@ pub(super) async fn take(
         .await
 }
 
+/// What becomes of one message of a batch: already told, or by the row inserted for it.
+enum Told {
+    Already(Taken),
+    ByNewRow,
+}
+
 async fn take_in(
     connection: &mut SqliteConnection,
     work: &[Work],
@@ -39,19 +45,28 @@ async fn take_in(
     let now = Timestamp::now();
     let mut known = row::load(connection, work.iter().map(|item| item.job.id)).await?;
     let cancelled = take_cancellations(connection, work, &known).await?;
-    let (mut new, mut changed, mut taken) = (Vec::new(), Vec::new(), Vec::with_capacity(work.len()));
+    let (mut new, mut changed, mut told) = (Vec::new(), Vec::new(), Vec::with_capacity(work.len()));
     for item in work {
         if let Some(row) = known.remove(&item.job.id) {
-            taken.push(meet(row, item, claim, now, &mut changed));
+            told.push(Told::Already(meet(row, item, claim, now, &mut changed)));
         } else {
-            let row = Row::of_work(item.clone(), claim, now, cancelled.contains(&item.job.id));
-            new.push(row.clone());
-            taken.push(outcome(row));
+            new.push(Row::of_work(
+                item.clone(),
+                claim,
+                now,
+                cancelled.contains(&item.job.id),
+            ));
+            told.push(Told::ByNewRow);
         }
     }
     row::insert(connection, &new).await?;
     row::update(connection, &changed).await?;
-    Ok(taken)
+    let mut new = new.into_iter();
+    let taken = told.into_iter().filter_map(|told| match told {
+        Told::Already(taken) => Some(taken),
+        Told::ByNewRow => new.next().map(outcome),
+    });
+    Ok(taken.collect())
 }
 
 /// A message meets the row that is stored under its id.
