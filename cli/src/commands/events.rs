@@ -60,8 +60,9 @@ Examples:
   odd events --job 9f31c2ab
   odd events --follow --output ndjson | jq .payload
 
-Types: job.created job.validated job.scheduled job.executed job.retrying job.completed job.failed job.cancelled
-job.dead_lettered";
+Types:
+  job.created job.validated job.scheduled job.executed job.retrying job.completed job.failed
+  job.cancelled job.dead_lettered";
 
 /// Version 1 of the answer.
 #[derive(Debug, Serialize)]

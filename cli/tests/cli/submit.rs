@@ -336,6 +336,31 @@ fn payloads_come_from_files_and_standard_input() {
     let _ = with_input(&odd, &["submit", "--file", "-"], scenario).expect_code(0);
 }
 
+/// A gateway that lets few submissions wait answers 429 to most of them: they are repeated, and none is lost or doubled.
+#[test]
+fn an_overloaded_gateway_is_asked_again_under_the_same_ids() {
+    let odd = instance();
+    let up = Instance::output(odd.command(["up"]).env("ODD_GATEWAY_MAX_WAITING", "600"));
+    assert_eq!(up.code, Some(0), "{up:?}");
+    let answer = odd
+        .run(["submit", "hello", "--count", "3000", "--wait", "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(
+        (&answer["accepted"], &answer["completed"]),
+        (&json!(3_000), &json!(3_000))
+    );
+    assert!(
+        answer["retries"].as_u64().unwrap() > 0,
+        "some had to wait: {answer}"
+    );
+    let listed = odd.run(["jobs", "list", "--all", "-o", "ndjson"]).expect_code(0);
+    assert_eq!(
+        (listed.stdout.lines().count(), ledger_ids(&odd).len()),
+        (3_000, 3_000)
+    );
+}
+
 /// The process of every role is killed while jobs are being submitted and started again: submitting goes on under the
 /// same ids, and every job that was accepted ends.
 #[tokio::test]

@@ -31,7 +31,9 @@ const MOST_JOBS: u64 = 10_000_000;
 /// A job has a type, which chooses what executes it, and a payload, its input. `hash` works the processor; every other
 /// type is simulated work, done at once unless the payload says how long it takes and how it fails:
 ///
-///   {"simulate": {"durationMs": 200, "jitterMs": 50, "failTimes": 1, "failRate": 0.1, "error": "upstream 502"}}
+///   {"simulate": {"durationMs": 200, "jitterMs": 50, "failTimes": 1, "error": "no answer"}}
+///
+/// `failTimes` lets the first attempts fail, `failRate` (0 to 1) any of them, and an `error` alone every one.
 ///
 /// Each job gets its id here, so that a submission that the system could not take just now is repeated without making a
 /// second job. Every accepted id is kept in the instance's ledger, which `odd verify` compares with the system.
@@ -95,11 +97,12 @@ Examples:
 
 A line of a scenario:
   {\"type\":\"resize\",\"options\":{\"maxAttempts\":2},\"at\":\"1.5s\",\"repeat\":10,\"expect\":\"COMPLETED\"}
-  `at` is when to submit it, from the start; `expect` the status it should end with, which is waited for.
-  Lines that begin with # are comments.
+  `at` is when to submit it, from the start. `expect` is the status it should end with; such
+  jobs are waited for. Lines that begin with # are comments.
 
-With --wait the exit code is 0 where every job COMPLETED, 4 where one FAILED or was CANCELLED, 5 where one did not end in
-time, 6 where one ended otherwise than its `expect`. A refused job makes it 1.";
+With --wait the exit code is 0 where every job COMPLETED, 4 where one FAILED or was CANCELLED,
+5 where one did not end in time, 6 where one ended otherwise than its `expect`. A refused job
+makes it 1.";
 
 /// Submits, waits and reports.
 pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
