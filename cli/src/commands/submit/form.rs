@@ -1,5 +1,6 @@
 //! What a person at a terminal is asked where no type was given.
 
+use dialoguer::console::Term;
 use dialoguer::{Confirm, Input};
 use odd_contracts::{JobType, JsonObject};
 
@@ -16,6 +17,7 @@ pub(super) struct Form {
 
 /// Asks. None where the person gave up.
 pub(super) async fn ask() -> Result<Option<Form>, Error> {
+    let _cursor = Cursor;
     let asked = tokio::task::spawn_blocking(prompts)
         .await
         .map_err(|e| Error::new("ask what to submit", e))?;
@@ -23,6 +25,16 @@ pub(super) async fn ask() -> Result<Option<Form>, Error> {
         Ok(form) => Ok(Some(form)),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
         Err(error) => Err(Error::new("ask what to submit", error).code(ExitCode::Usage)),
+    }
+}
+
+/// Shows the cursor again however the questions end: a prompt that Ctrl-C interrupts leaves it hidden.
+struct Cursor;
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // Nothing can be done about a terminal that is gone.
+        let _ = Term::stderr().show_cursor();
     }
 }
 

@@ -24,7 +24,7 @@ use plan::Group;
 use run::Manner;
 
 /// Most jobs of one command.
-const MOST_JOBS: u64 = 10_000_000;
+const MOST_JOBS: u64 = 1_000_000;
 
 /// Submit jobs, and wait for them if asked to.
 ///
