@@ -1,10 +1,13 @@
 //! Drives the built binary as a user does. One test binary, one module a subject; every test has a home and ports of its own.
 
+mod bad_input;
 mod client;
 mod config;
 mod contracts;
 mod crash;
 mod frame;
+mod full_disk;
+mod gate;
 mod jobs;
 mod lifecycle;
 mod submit;

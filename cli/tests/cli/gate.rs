@@ -1,0 +1,187 @@
+//! `odd test`: passes where all is well, and fails where something is not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use odd_contracts::Role;
+use odd_engine::ledger;
+use odd_testkit::wait_for;
+use serde_json::Value;
+
+use crate::instance;
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Fields of an object, sorted.
+fn fields(document: &Value) -> Vec<&str> {
+    document.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn failed(answer: &Value) -> Vec<&str> {
+    let checks = answer["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["ok"] == false);
+    failed.map(|check| check["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_running_observatory_passes() {
+    let odd = instance();
+    odd.up();
+    let report = odd.home().join("gate.xml");
+    let output = odd.run(["test", "--output", "json", "--junit", report.to_str().unwrap()]);
+    let answer = output.json();
+    assert_eq!(failed(&answer), [""; 0], "{answer:#}");
+    assert_eq!(output.code, Some(0));
+
+    assert_eq!(fields(&answer), ["checks", "failed", "passed", "version"]);
+    assert_eq!((&answer["version"], &answer["failed"]), (&1.into(), &0.into()));
+    let checks = answer["checks"].as_array().unwrap();
+    assert_eq!(answer["passed"], checks.len());
+    for check in checks {
+        assert_eq!(fields(check), ["detail", "durationMs", "name", "ok"]);
+        assert!(check["durationMs"].as_f64().unwrap() > 0.0 && check["detail"].is_string());
+    }
+    let names: BTreeSet<&str> = checks
+        .iter()
+        .map(|check| check["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), checks.len(), "every check has a name of its own");
+    for role in Role::ALL {
+        assert!(names.contains(format!("{role}: ready").as_str()), "{names:?}");
+    }
+
+    let xml = std::fs::read_to_string(report).unwrap();
+    let suite = format!(
+        "<testsuite name=\"odd test\" tests=\"{}\" skipped=\"0\" errors=\"0\" failures=\"0\"",
+        checks.len()
+    );
+    assert!(xml.contains(&suite), "{xml}");
+    for name in names {
+        assert!(
+            xml.contains(&format!("<testcase name=\"{name}\"")),
+            "{name} is not in {xml}"
+        );
+    }
+}
+
+#[test]
+fn what_it_submits_is_in_the_ledger_and_rings_no_alert() {
+    let odd = instance();
+    odd.up();
+    for _ in 0..2 {
+        let _ = odd.run(["test"]).expect_code(0);
+    }
+    let noted: BTreeSet<_> = ledger::read(&odd.engine().ledger())
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.id)
+        .collect();
+    let verdict = odd.run(["verify", "-o", "json"]).expect_code(0).json();
+    assert_eq!(verdict["accepted"], noted.len(), "{verdict}");
+    let overview = odd
+        .run(["test", "--only", "alerts keep", "-o", "json"])
+        .expect_code(0)
+        .json();
+    let detail = overview["checks"][0]["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with(" 0 alerts"),
+        "a gate that passes must not ring: {detail}"
+    );
+}
+
+#[test]
+fn text_has_a_line_a_check_and_some_can_be_chosen() {
+    let odd = instance();
+    odd.up();
+    let output = odd.run(["test", "--only", "READ-MODEL:"]).expect_code(0);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(lines.len(), 6, "{output:?}");
+    assert!(
+        lines[..5].iter().all(|line| line.starts_with("✓ read-model: ")),
+        "{output:?}"
+    );
+    assert!(lines[5].starts_with("✓ all 5 checks passed in "), "{output:?}");
+    let none = odd.run(["test", "--only", "no such check"]).expect_code(2);
+    assert!(
+        none.stderr.contains("no check has a name that contains"),
+        "{none:?}"
+    );
+}
+
+#[test]
+fn nothing_is_tested_where_nothing_runs() {
+    let odd = instance();
+    let output = odd.run(["test"]).expect_code(3);
+    assert!(output.stderr.contains("no role of it answers"), "{output:?}");
+    assert!(output.stderr.contains("try: odd up"), "{output:?}");
+    odd.up();
+    odd.kill();
+    let _ = odd.run(["test"]).expect_code(3);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_checked() {
+    let odd = instance();
+    odd.up();
+    let path = odd.home().join("missing/gate.xml");
+    let output = odd
+        .run(["test", "--junit", path.to_str().unwrap()])
+        .expect_code(1);
+    assert!(output.stderr.contains("failed to create"), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+/// Two of four roles: what depends on the others fails, what does not passes, and the exit code says so.
+#[tokio::test]
+async fn missing_roles_fail_the_gate() {
+    let odd = instance();
+    std::fs::create_dir_all(odd.engine().directory()).unwrap();
+    let log = std::fs::File::create(odd.engine().log_file()).unwrap();
+    let mut child = odd
+        .command(["serve", "gateway", "read-model"])
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let ready = || async {
+        let response = reqwest::get(format!("{}/readyz", odd.url(Role::ReadModel)))
+            .await
+            .ok()?;
+        response.status().is_success().then_some(())
+    };
+    wait_for(LONG, "the read-model to be ready", ready).await;
+    let report = odd.home().join("gate.xml");
+    let args = [
+        "test",
+        "--timeout",
+        "2s",
+        "-o",
+        "json",
+        "--junit",
+        report.to_str().unwrap(),
+    ];
+    let answer = odd.run(args).expect_code(6).json();
+    let failed = failed(&answer);
+    assert_eq!(answer["failed"], failed.len());
+    for name in [
+        "processor: alive",
+        "metrics-engine: ready",
+        "every role runs the same version",
+        "the overview knows roles, stores and queues",
+        "a job completes",
+        "a running job is cancelled",
+        "the live stream delivers the events of a job",
+        "counters and metrics move by what was done",
+    ] {
+        assert!(
+            failed.contains(&name),
+            "«{name}» passed without processor and metrics-engine"
+        );
+    }
+    for name in ["gateway: ready", "read-model: ready", "malformed JSON is refused"] {
+        assert!(!failed.contains(&name), "«{name}» failed: {answer:#}");
+    }
+    let xml = std::fs::read_to_string(report).unwrap();
+    assert!(xml.contains(&format!("failures=\"{}\"", failed.len())), "{xml}");
+    odd_engine::platform::request_stop(child.id(), &odd.engine().stop_file()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
