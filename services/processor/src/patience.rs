@@ -1,7 +1,9 @@
 //! Waiting for a dependency that is away, longer each time.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::time::Duration;
+
+use odd_runtime::error::chain;
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -19,9 +21,9 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Logs why `what` failed, and waits as long as it is awaited.
-    pub(crate) fn wait(&mut self, what: &str, error: &dyn Display) -> tokio::time::Sleep {
-        tracing::warn!(%error, retry_in_ms = self.next.as_millis(), "failed to {what}");
+    /// Logs why `what` failed, with every cause, and waits as long as it is awaited.
+    pub(crate) fn wait(&mut self, what: &str, error: &dyn Error) -> tokio::time::Sleep {
+        tracing::warn!(error = %chain(error), retry_in_ms = self.next.as_millis(), "failed to {what}");
         let now = self.next;
         self.next = (self.next * 2).min(LONGEST);
         tokio::time::sleep(now)
