@@ -33,7 +33,7 @@ use crate::trace::Trace;
         ("with everything" = (value = json!({
             "id": "0198f3a2-5c1e-7d3a-9a54-3f0d6c1b2e77",
             "type": "hash",
-            "payload": {"rounds": 1000, "text": "abc"},
+            "payload": {"rounds": 1000, "input": "abc"},
             "metadata": {"team": "blue"},
             "options": {"maxAttempts": 5, "backoffMs": 200, "timeoutMs": 10000, "delayMs": 1500}
         }))),
