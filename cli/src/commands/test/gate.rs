@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use odd_client::{ClientError, Gateway, HttpOptions, RawAnswer, RawRequest, ReadModel, RoleClient};
 use odd_contracts::api::JobDetail;
-use odd_contracts::{JobAccepted, JobId, JobStatus, Role, Timestamp};
+use odd_contracts::{JobAccepted, JobId, JobStatus, Problem, Role, Timestamp};
 use odd_engine::ledger::LedgerWriter;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::format;
+use crate::patience::Patience;
 
 /// Time limit of one request, within that of its check.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -92,16 +94,47 @@ impl Gate {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Sends a request as it is.
+    /// Sends a request as it is; again while the role is too busy to answer it.
     pub(super) async fn raw(&self, role: Role, request: RawRequest) -> Result<RawAnswer, String> {
-        self.role(role).exchange(request).await.map_err(text)
+        let mut patience = Patience::new(self.left());
+        loop {
+            let answer = self.role(role).exchange(request.clone()).await.map_err(text)?;
+            match busy(&answer) {
+                Some(error) if patience.wait(&error).await => {}
+                _ => return Ok(answer),
+            }
+        }
     }
 
-    /// Submits a job that must be accepted, and notes it.
+    /// Submits a job that must be accepted, and notes it. A system under load may ask to be asked again.
     pub(super) async fn submit(&self, submission: &Value) -> Result<JobAccepted, String> {
-        let accepted = self.gateway().submit_value(submission).await.map_err(text)?;
+        let mut submission = submission.clone();
+        if submission["id"].is_null() {
+            submission["id"] = serde_json::json!(Uuid::now_v7());
+        }
+        let accepted = self
+            .patiently(|| self.gateway().submit_value(&submission))
+            .await?;
         self.note([accepted.job_id])?;
         Ok(accepted)
+    }
+
+    /// Repeats a request as long as the service says that it may succeed later.
+    pub(super) async fn patiently<T, F>(&self, request: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let mut patience = Patience::new(self.left());
+        loop {
+            match request().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    if !patience.wait(&error).await {
+                        return Err(text(error));
+                    }
+                }
+            }
+        }
     }
 
     /// Notes accepted ids in the ledger.
@@ -152,6 +185,16 @@ impl Gate {
         })?;
         Ok(job)
     }
+}
+
+/// The error of an answer that says no more than that the role has too much to do.
+fn busy(answer: &RawAnswer) -> Option<ClientError> {
+    let problem: Problem = answer.json().ok().filter(|_| answer.status >= 400)?;
+    problem.code.is_retryable().then(|| ClientError::Problem {
+        url: answer.url.clone(),
+        problem: Box::new(problem),
+        retry_after: answer.header("retry-after").parse().ok().map(Duration::from_secs),
+    })
 }
 
 /// An error of a client with its causes, in one line.

@@ -114,7 +114,7 @@ async fn act(gate: &Gate) -> Result<(), String> {
         .await?
         .job_id;
     gate.reaches(cancelled, JobStatus::Scheduled).await?;
-    gate.gateway().cancel(cancelled).await.map_err(text)?;
+    gate.patiently(|| gate.gateway().cancel(cancelled)).await?;
     let refused = gate
         .gateway()
         .submit_value(&json!({ "type": COUNTED, "payload": [] }))

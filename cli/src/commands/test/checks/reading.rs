@@ -134,20 +134,20 @@ pub(super) async fn lists(gate: Gate) -> Outcome {
     Ok("type, status, time, id, lookup".to_owned())
 }
 
+/// The stream remembers a bounded number of events: under load, one that was published again may come again.
 pub(super) async fn stream(gate: Gate) -> Outcome {
     let mut live = gate.read_model().stream(&[]).await.map_err(text)?;
     let id = gate.submit(&plain()).await?.job_id;
     let mut arrived = BTreeSet::new();
     let all: BTreeSet<_> = AT_ONCE.iter().map(|(event, _)| event.name()).collect();
     let collect = async {
-        while arrived != all {
+        while !arrived.is_superset(&all) {
             let event = match live.next().await {
                 Some(event) => event.map_err(text)?,
                 None => return Err("the stream ended".to_owned()),
             };
-            let name = event.event_type.name();
-            if event.job_id() == Some(id) && !arrived.insert(name) {
-                return Err(format!("{name} came twice"));
+            if event.job_id() == Some(id) {
+                arrived.insert(event.event_type.name());
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ const BAD: usize = 37;
 
 pub(super) async fn duplicate(gate: Gate) -> Outcome {
     let mut job = plain();
-    job["id"] = json!(Uuid::now_v7());
+    job["id"] = json!(Uuid::new_v4());
     let first = gate.submit(&job).await?;
     ensure(!first.duplicate, || {
         "the first submission counts as a repetition".to_owned()
@@ -39,7 +39,7 @@ pub(super) async fn duplicate(gate: Gate) -> Outcome {
 
 pub(super) async fn conflict(gate: Gate) -> Outcome {
     let mut job = plain();
-    job["id"] = json!(Uuid::now_v7());
+    job["id"] = json!(Uuid::new_v4());
     let accepted = gate.submit(&job).await?;
     job["payload"] = json!({ "other": true });
     let Err(refused) = gate.gateway().submit_value(&job).await else {
@@ -59,13 +59,16 @@ pub(super) async fn conflict(gate: Gate) -> Outcome {
 }
 
 pub(super) async fn batch(gate: Gate) -> Outcome {
-    let ids: Vec<JobId> = (0..LINES).map(|_| Uuid::now_v7()).collect();
+    let ids: Vec<JobId> = (0..LINES).map(|_| Uuid::new_v4()).collect();
     let line = |(index, id): (usize, &JobId)| match index {
         BAD => json!({ "id": id, "type": "" }).to_string(),
         _ => json!({ "id": id, "type": JOB_TYPE }).to_string(),
     };
     let body = ids.iter().enumerate().map(line).collect::<Vec<_>>().join("\n");
-    let answer = gate.gateway().submit_batch(body.into()).await.map_err(text)?;
+    let body = bytes::Bytes::from(body);
+    let answer = gate
+        .patiently(|| gate.gateway().submit_batch(body.clone()))
+        .await?;
     let accepted = answer.results.iter().filter(|result| result.problem.is_none());
     gate.note(accepted.filter_map(|result| result.job_id))?;
     same(
@@ -95,9 +98,11 @@ pub(super) async fn retry(gate: Gate) -> Outcome {
     let old = gate.submit(&job).await?;
     let ended = gate.reaches(old.job_id, JobStatus::Completed).await?;
     let request = RetryRequest {
-        id: Some(Uuid::now_v7()),
+        id: Some(Uuid::new_v4()),
     };
-    let new = gate.gateway().retry(old.job_id, &request).await.map_err(text)?;
+    let new = gate
+        .patiently(|| gate.gateway().retry(old.job_id, &request))
+        .await?;
     gate.note([new.job_id])?;
     same("id of the new job", Some(new.job_id), request.id)?;
     let (again, _) = ends(&gate, new.job_id, JobStatus::Completed, &AT_ONCE).await?;
