@@ -10,6 +10,7 @@ pub mod api;
 pub mod compat;
 pub mod control;
 pub mod event;
+pub mod head;
 pub mod history;
 pub mod ids;
 pub mod job;
@@ -23,6 +24,7 @@ pub mod ui;
 
 pub use alert::{Alert, AlertState, Severity};
 pub use event::{CONTRACT_VERSION, EventEnvelope, EventType, Producer};
+pub use head::EventHead;
 pub use ids::JobId;
 pub use job::{
     AttemptOutcome, Job, JobAccepted, JobAttempt, JobOptions, JobRecord, JobStatus, JobSubmission, JobType,

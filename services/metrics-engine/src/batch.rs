@@ -1,49 +1,49 @@
 //! Deliveries taken together, and the events in them.
 
 use bytes::Bytes;
-use odd_contracts::EventEnvelope;
 use odd_contracts::names::spine::reason;
 use odd_spine::codec::{self, BadLine};
 use odd_spine::dead_letter::DeadLetterRequest;
 use odd_spine::{Delivery, DeliveryTag};
+use odd_store::{CounterEvent, LoggedEvent};
 
 /// Deliveries, unpacked.
 pub(crate) struct Batch {
     deliveries: Vec<Delivery>,
     /// The events, in order of delivery.
-    pub(crate) events: Vec<EventEnvelope>,
+    pub(crate) events: Vec<LoggedEvent>,
+    /// Of each event, what it counts for.
+    counted: Vec<Option<CounterEvent>>,
     /// Of each event, where it stood.
     places: Vec<Place>,
     /// Lines that are no event.
     pub(crate) bad: Vec<DeadLetterRequest>,
 }
 
-#[derive(Clone, Copy)]
+/// Part of a delivery's body.
 struct Place {
     delivery: usize,
-    line: usize,
-    of_lines: usize,
+    bytes: Bytes,
 }
 
 impl Batch {
     pub(crate) fn unpack(deliveries: Vec<Delivery>) -> Self {
         let mut batch = Self {
             events: Vec::with_capacity(deliveries.len()),
+            counted: Vec::with_capacity(deliveries.len()),
             places: Vec::with_capacity(deliveries.len()),
             bad: Vec::new(),
             deliveries: Vec::new(),
         };
         for (index, delivery) in deliveries.iter().enumerate() {
-            let lines = codec::unpack_delivery(delivery);
-            let of_lines = lines.len();
-            for (line, parsed) in lines.into_iter().enumerate() {
-                match parsed {
-                    Ok(event) => {
-                        batch.events.push(event);
+            for read in codec::read_delivery(delivery) {
+                match read {
+                    Ok((head, text)) => {
+                        batch.events.push(LoggedEvent::new(&head, text));
+                        batch.counted.push(CounterEvent::of(&head));
                         batch.places.push(Place {
                             delivery: index,
-                            line,
-                            of_lines,
+                            bytes: delivery.body.slice_ref(text.as_bytes()),
                         });
                     }
                     Err(bad) => batch.bad.push(DeadLetterRequest::of_line(delivery, bad)),
@@ -54,6 +54,16 @@ impl Batch {
         batch
     }
 
+    /// What is to be counted, each with the number of its event; leaves nothing behind.
+    pub(crate) fn take_counted(&mut self, wanted: impl Fn(usize) -> bool) -> (Vec<usize>, Vec<CounterEvent>) {
+        std::mem::take(&mut self.counted)
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| wanted(*index))
+            .filter_map(|(index, event)| Some((index, event?)))
+            .unzip()
+    }
+
     /// Every delivery, to acknowledge it.
     pub(crate) fn tags(&self) -> Vec<DeliveryTag> {
         self.deliveries.iter().map(|delivery| delivery.tag).collect()
@@ -61,10 +71,10 @@ impl Batch {
 
     /// A store refuses the event with this number: its line is to be put aside.
     pub(crate) fn refused(&self, event: usize, detail: String) -> DeadLetterRequest {
-        let place = self.places[event];
+        let place = &self.places[event];
         let delivery = &self.deliveries[place.delivery];
         let line = BadLine {
-            bytes: nth_line(&delivery.body, place),
+            bytes: place.bytes.clone(),
             reason: reason::STORE_REFUSED,
             detail,
         };
@@ -72,25 +82,12 @@ impl Batch {
     }
 }
 
-/// The bytes of a line that the codec read; the whole body where it read the body as one document.
-fn nth_line(body: &Bytes, place: Place) -> Bytes {
-    let lines: Vec<_> = body
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .filter(|line| !line.trim_ascii().is_empty())
-        .collect();
-    match lines.get(place.line) {
-        Some(line) if lines.len() == place.of_lines => body.slice_ref(line),
-        _ => body.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use odd_contracts::EventType;
     use odd_contracts::names::spine::{JSON, NDJSON};
+    use odd_contracts::{EventEnvelope, EventType};
     use odd_spine::Queue;
     use odd_store::conformance::sample;
 
@@ -118,7 +115,12 @@ mod tests {
             delivery(2, JSON, line(3)),
             delivery(3, JSON, pretty.clone()),
         ]);
-        assert_eq!(batch.events, [event(1), event(2), event(3), event(4)]);
+        let recorded: Vec<EventEnvelope> = batch
+            .events
+            .iter()
+            .map(|event| serde_json::from_str(&event.envelope).unwrap())
+            .collect();
+        assert_eq!(recorded, [event(1), event(2), event(3), event(4)]);
         assert_eq!(batch.tags().len(), 3);
         assert_eq!(batch.bad.len(), 1);
         assert_eq!(&batch.bad[0].bytes[..], b"{broken");

@@ -1,10 +1,10 @@
 //! Metrics of the role.
 
-use odd_contracts::EventEnvelope;
 use odd_contracts::names::metric;
 use odd_runtime::Metrics;
 use odd_runtime::prometheus::{self, IntCounter, IntCounterVec};
 use odd_spine::dead_letter::DeadLetterRequest;
+use odd_store::NewEvents;
 
 /// Metrics of the role. Clones are the same metrics.
 #[derive(Clone)]
@@ -34,15 +34,16 @@ impl Instruments {
         })
     }
 
-    /// These events were appended; `new` tells which of them were not in the log before.
-    pub(crate) fn appended(&self, events: &[EventEnvelope], new: &[bool]) {
-        for (event, new) in events.iter().zip(new) {
-            if *new {
-                self.recorded.with_label_values(&[event.event_type.name()]).inc();
-            } else {
-                self.duplicates.inc();
-            }
+    /// So many events were appended; `new` tells which of them were not in the log before.
+    pub(crate) fn appended(&self, events: usize, new: &NewEvents) {
+        let mut duplicates = events as u64;
+        for (event_type, count) in new {
+            self.recorded
+                .with_label_values(&[event_type.name()])
+                .inc_by(*count);
+            duplicates = duplicates.saturating_sub(*count);
         }
+        self.duplicates.inc_by(duplicates);
     }
 
     /// These were put aside.

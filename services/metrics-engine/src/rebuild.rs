@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use odd_contracts::EventHead;
 use odd_store::{CounterEvent, EventFilter, Generation, Position};
 
 use crate::bisect;
@@ -59,7 +60,7 @@ impl Recorder {
             copied += page.len();
             let events: Vec<_> = page
                 .iter()
-                .filter_map(|event| CounterEvent::of(&event.event))
+                .filter_map(|event| CounterEvent::of(&EventHead::of(&event.event)))
                 .collect();
             self.count_again(into, &events).await?;
             self.recording

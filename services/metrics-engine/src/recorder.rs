@@ -10,7 +10,7 @@ use odd_contracts::{EventType, Producer, Role};
 use odd_runtime::{Check, Shutdown};
 use odd_spine::dead_letter::{self, DeadLetterRequest};
 use odd_spine::{Acknowledger, Consumer, Delivery, DeliveryTag, Queue};
-use odd_store::{CounterEvent, StoreError};
+use odd_store::StoreError;
 use tokio::time::sleep;
 
 use crate::batch::Batch;
@@ -183,7 +183,7 @@ impl Recorder {
         let appended = appended.await.map_err(Interruption::of("event log"))?;
         fail::fail_point!("metrics_engine.after_append", |_| std::process::abort());
         for (stretch, new) in appended.taken {
-            self.instruments.appended(&batch.events[stretch], &new);
+            self.instruments.appended(stretch.len(), &new);
         }
         let mut refused = vec![false; batch.events.len()];
         for (index, _) in &appended.refused {
@@ -200,15 +200,9 @@ impl Recorder {
         recorded: Recorded,
         acknowledger: Arc<dyn Acknowledger>,
     ) -> Result<(), Interruption> {
-        let Recorded { batch, refused } = recorded;
+        let Recorded { mut batch, refused } = recorded;
         // Also those that were in the log before: whoever recorded them may have ended before it counted them.
-        let (places, events): (Vec<_>, Vec<_>) = batch
-            .events
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !refused[*index])
-            .filter_map(|(index, event)| Some((index, CounterEvent::of(event)?)))
-            .unzip();
+        let (places, events) = batch.take_counted(|index| !refused[index]);
         let counters = Arc::clone(&self.ports.counters);
         let counted = bisect::write(&events, self.config.events.get(), |events| {
             let counters = Arc::clone(&counters);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use odd_contracts::control::ControlMessage;
 use odd_contracts::names::spine as names;
 use odd_contracts::schema::{self, Schema};
-use odd_contracts::{EventEnvelope, EventType, ids};
+use odd_contracts::{EventEnvelope, EventHead, EventType, ids};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -137,20 +137,49 @@ pub fn unpack_delivery(delivery: &Delivery) -> Vec<Result<EventEnvelope, BadLine
 ///
 /// `application/json` is one envelope, `application/x-ndjson` one a line; anything else is guessed.
 pub fn unpack(content_type: Option<&str>, body: &Bytes) -> Vec<Result<EventEnvelope, BadLine>> {
-    let lines = match shape(content_type) {
+    texts(content_type, body)
+        .into_iter()
+        .map(|text| parse(body.slice_ref(text)))
+        .collect()
+}
+
+/// An envelope's head and its text.
+pub type HeadAndText<'a> = (EventHead<'a>, &'a str);
+
+/// The heads of a delivery's envelopes with their texts: takes and refuses the same as [`unpack_delivery`], for
+/// much less, because no envelope is built.
+pub fn read_delivery(delivery: &Delivery) -> impl Iterator<Item = Result<HeadAndText<'_>, BadLine>> {
+    texts(delivery.content_type.as_deref(), &delivery.body)
+        .into_iter()
+        .map(|bytes| read(&delivery.body, bytes))
+}
+
+fn read<'a>(body: &Bytes, bytes: &'a [u8]) -> Result<HeadAndText<'a>, BadLine> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(not_utf8(body.slice_ref(bytes)));
+    };
+    match EventHead::read(text) {
+        Some(head) => Ok((head, text)),
+        None => {
+            let envelope = parse(body.slice_ref(bytes))?;
+            Ok((EventHead::of(&envelope).into_owned(), text))
+        }
+    }
+}
+
+/// The parts of a body that are each to be one envelope.
+fn texts<'a>(content_type: Option<&str>, body: &'a Bytes) -> Vec<&'a [u8]> {
+    let has_lines = match shape(content_type) {
         Some(Shape::Lines) => true,
         Some(Shape::Single) => false,
         None => looks_like_lines(body),
     };
-    let parsed: Vec<_> = if lines {
-        split_lines(body).map(parse).collect()
+    let lines: Vec<_> = if has_lines {
+        split_lines(body).collect()
     } else {
         Vec::new()
     };
-    if parsed.is_empty() {
-        return vec![parse(body.clone())];
-    }
-    parsed
+    if lines.is_empty() { vec![body] } else { lines }
 }
 
 enum Shape {
@@ -171,30 +200,25 @@ fn shape(content_type: Option<&str>) -> Option<Shape> {
 
 /// Whether the body is rather one document a line than one document over several lines: it is no
 /// single document, and at least one of its lines is a whole object.
-fn looks_like_lines(body: &Bytes) -> bool {
-    let is_object = |line: &Bytes| {
+fn looks_like_lines(body: &[u8]) -> bool {
+    let is_object = |line: &[u8]| {
         line.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<IgnoredAny>(line).is_ok()
     };
     split_lines(body).nth(1).is_some()
         && serde_json::from_slice::<IgnoredAny>(body).is_err()
-        && split_lines(body).any(|line| is_object(&line))
+        && split_lines(body).any(is_object)
 }
 
 /// The lines that are not blank, without their ends.
-fn split_lines(body: &Bytes) -> impl Iterator<Item = Bytes> {
+fn split_lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     body.split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| body.slice_ref(line))
 }
 
 fn parse(bytes: Bytes) -> Result<EventEnvelope, BadLine> {
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let detail = format!("not UTF-8 from byte {} on", error.valid_up_to());
-            return Err(bad(bytes, names::reason::NOT_JSON, detail));
-        }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err(not_utf8(bytes));
     };
     match serde_json::from_str(text) {
         Ok(envelope) => Ok(envelope),
@@ -203,6 +227,15 @@ fn parse(bytes: Bytes) -> Result<EventEnvelope, BadLine> {
             Err(bad(bytes, reason, detail))
         }
     }
+}
+
+fn not_utf8(bytes: Bytes) -> BadLine {
+    let valid = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+    bad(
+        bytes,
+        names::reason::NOT_JSON,
+        format!("not UTF-8 from byte {valid} on"),
+    )
 }
 
 fn bad(bytes: Bytes, reason: &'static str, detail: String) -> BadLine {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::port::{DeliveryTag, Queue};
 
 fn envelope(event_type: EventType, number: u128, note: &str) -> EventEnvelope {
     let job = Uuid::from_u128(number);
@@ -36,8 +37,36 @@ fn unpack_all(messages: &[Message]) -> Vec<EventEnvelope> {
         .collect()
 }
 
+/// What [`read_delivery`] makes of a message, read whole.
+fn read_all(content_type: Option<&str>, body: &Bytes) -> Vec<Result<EventEnvelope, BadLine>> {
+    let delivery = Delivery {
+        tag: DeliveryTag {
+            consumer: 1,
+            number: 1,
+        },
+        redelivered: false,
+        queue: Queue::Events,
+        message_id: None,
+        content_type: content_type.map(str::to_owned),
+        headers: Headers::new(),
+        body: body.clone(),
+    };
+    let read: Vec<_> = read_delivery(&delivery)
+        .map(|event| {
+            event.map(|(head, text)| {
+                let envelope: EventEnvelope = serde_json::from_str(text).expect("it has a head");
+                assert_eq!(head, EventHead::of(&envelope));
+                envelope
+            })
+        })
+        .collect();
+    read
+}
+
 fn only_bad(content_type: Option<&str>, body: &'static [u8]) -> BadLine {
-    let mut parsed = unpack(content_type, &Bytes::from_static(body));
+    let body = Bytes::from_static(body);
+    let mut parsed = unpack(content_type, &body);
+    assert_eq!(read_all(content_type, &body), parsed);
     assert_eq!(parsed.len(), 1, "{parsed:?}");
     parsed.remove(0).expect_err("it is no envelope")
 }
@@ -64,6 +93,7 @@ proptest! {
         // The content type is of help, not of need.
         for message in &messages {
             prop_assert_eq!(unpack(None, &message.body), unpack(Some(names::NDJSON), &message.body));
+            prop_assert_eq!(read_all(None, &message.body), unpack(None, &message.body));
         }
     }
 
@@ -73,6 +103,7 @@ proptest! {
         for content_type in [None, Some(names::JSON), Some(names::NDJSON), Some("text/plain")] {
             let parsed = unpack(content_type, &body);
             prop_assert!(!parsed.is_empty());
+            prop_assert_eq!(&read_all(content_type, &body), &parsed);
             for bad in parsed.into_iter().filter_map(Result::err) {
                 prop_assert!(body.windows(bad.bytes.len().max(1)).any(|part| part == &bad.bytes[..]) || bad.bytes.is_empty());
             }

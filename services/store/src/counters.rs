@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use odd_contracts::history::status_at;
-use odd_contracts::{EventEnvelope, EventType, JobOptions, Timestamp};
+use odd_contracts::{EventEnvelope, EventHead, EventType, JobOptions, Timestamp};
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -33,22 +33,29 @@ pub struct CounterEvent {
 }
 
 impl CounterEvent {
-    /// What the counters need of `event`; none where it counts for nothing (no job, or a sequence that no event has).
-    pub fn of(event: &EventEnvelope) -> Option<Self> {
-        let job_type = event.job_type().unwrap_or_default().to_owned();
+    /// What the counters need of an event; none where it counts for nothing (no job, or a sequence that no event has).
+    pub fn of(event: &EventHead<'_>) -> Option<Self> {
         let (key, sequence) = if event.event_type == EventType::DeadLettered {
-            (event.idempotency_key.parse().ok()?, None)
+            (event.key?, None)
         } else {
-            let given = event.sequence.filter(|sequence| exists(*sequence));
-            let sequence = given.or_else(|| implied_sequence(event).filter(|sequence| exists(*sequence)));
-            (event.job_id()?, Some(sequence?))
+            let given = event.given_sequence.filter(|sequence| exists(*sequence));
+            let sequence = given.or_else(|| event.implied_sequence().filter(|sequence| exists(*sequence)));
+            (event.job_id?, Some(sequence?))
         };
         Some(Self {
             key,
             sequence,
-            job_type,
+            job_type: event.job_type.as_deref().unwrap_or_default().to_owned(),
             occurred_at: event.occurred_at,
         })
+    }
+
+    /// What the counters need of these events.
+    pub fn of_all(events: &[EventEnvelope]) -> Vec<Self> {
+        events
+            .iter()
+            .filter_map(|event| Self::of(&EventHead::of(event)))
+            .collect()
     }
 }
 
@@ -56,16 +63,6 @@ impl CounterEvent {
 /// count as so many retries.
 fn exists(sequence: u32) -> bool {
     status_at(sequence).is_some_and(|(_, attempt)| attempt <= JobOptions::MAX_ATTEMPTS)
-}
-
-/// Sequence of an event whose producer set none: from its type and `payload.attempt`.
-pub fn implied_sequence(event: &EventEnvelope) -> Option<u32> {
-    let attempt = event
-        .payload
-        .get("attempt")
-        .and_then(serde_json::Value::as_u64)
-        .unwrap_or(0);
-    odd_contracts::ids::sequence(event.event_type, u32::try_from(attempt).ok()?)
 }
 
 /// The port. Every method may fail with [`StoreError`], and then nothing was counted.

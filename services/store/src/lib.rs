@@ -15,7 +15,7 @@ pub mod lifecycle;
 
 pub use counters::{CounterEvent, Counters, Generation};
 pub use error::StoreError;
-pub use event_log::{EventFilter, EventLog, Position, PositionedEvent};
+pub use event_log::{EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent};
 pub use job_store::{
     CancelOutcome, CancelRequest, Claim, ClaimToken, Claimed, Commit, Committed, Due, JobCursor, JobFilter,
     JobStore, Poison, Renewal, StoredJob, Taken, Work, WorkMode,

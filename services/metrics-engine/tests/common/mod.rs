@@ -19,7 +19,8 @@ use odd_spine::embedded::EmbeddedSpine;
 use odd_spine::{Message, Queue, Route, Spine};
 use odd_store::embedded::{Database, Options, SqliteCounters, SqliteEventLog};
 use odd_store::{
-    CounterEvent, Counters, EventFilter, EventLog, Generation, Position, PositionedEvent, StoreError,
+    CounterEvent, Counters, EventFilter, EventLog, Generation, LoggedEvent, NewEvents, Position,
+    PositionedEvent, StoreError,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -218,9 +219,13 @@ impl EventLog for FaultyLog {
         self.0.ping().await
     }
 
-    async fn append(&self, events: &[EventEnvelope]) -> Result<Vec<bool>, StoreError> {
+    async fn append(&self, events: &[LoggedEvent]) -> Result<NewEvents, StoreError> {
+        let envelopes: Vec<EventEnvelope> = events
+            .iter()
+            .map(|event| serde_json::from_str(&event.envelope).unwrap())
+            .collect();
         self.1
-            .strike(events.iter().filter_map(EventEnvelope::job_type))
+            .strike(envelopes.iter().filter_map(EventEnvelope::job_type))
             .await?;
         self.0.append(events).await
     }
@@ -247,8 +252,12 @@ impl EventLog for FaultyLog {
         self.0.since(filter, after, limit).await
     }
 
-    async fn get(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
-        self.0.get(event_id).await
+    async fn created(&self, jobs: &[JobId]) -> Result<Vec<EventEnvelope>, StoreError> {
+        self.0.created(jobs).await
+    }
+
+    async fn dead_letter(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
+        self.0.dead_letter(event_id).await
     }
 
     async fn export(&self, after: Option<JobId>, limit: usize) -> Result<Vec<ExportedHistory>, StoreError> {

@@ -55,7 +55,7 @@ pub(super) async fn one(State(app): AppState, PathParam(id): PathParam<Uuid>) ->
     let event = app
         .ports
         .event_log
-        .get(ids::event_id(id, EventType::DeadLettered, 0))
+        .dead_letter(ids::event_id(id, EventType::DeadLettered, 0))
         .await?;
     let missing = || ApiError::not_found(format!("there is no dead letter {id}"));
     let letter = event.as_ref().and_then(dead_letter::from_event);

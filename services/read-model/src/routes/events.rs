@@ -3,10 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use odd_contracts::api::EventPage;
-use odd_contracts::{EventEnvelope, EventType, Problem};
-use odd_runtime::{ApiError, PathParam};
+use odd_contracts::{EventType, Problem};
 use odd_store::{EventFilter, Position, PositionedEvent, StoreError};
-use uuid::Uuid;
 
 use super::{App, AppState, Query};
 use crate::cursor;
@@ -110,18 +108,4 @@ async fn follow(
         follow_cursor: last.map(cursor::of_position),
         events: found.into_iter().map(|found| found.event).collect(),
     })
-}
-
-/// One event.
-#[utoipa::path(get, path = "/events/{id}", tag = "events",
-    params(("id" = Uuid, Path, description = "Identity of the event")),
-    responses(
-        (status = 200, body = EventEnvelope),
-        (status = 404, body = Problem, description = "The event log has no such event", content_type = "application/problem+json"),
-        (status = 503, body = Problem, description = "The event log does not answer", content_type = "application/problem+json"),
-    ))]
-pub(super) async fn one(State(app): AppState, PathParam(id): PathParam<Uuid>) -> Answer<Json<EventEnvelope>> {
-    let event = app.ports.event_log.get(id).await?;
-    let missing = || ApiError::not_found(format!("the event log has no event {id}"));
-    Ok(Json(event.ok_or_else(missing)?))
 }

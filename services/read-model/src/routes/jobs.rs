@@ -2,11 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use futures::{StreamExt, TryStreamExt, stream};
 use odd_contracts::api::{JobDetail, JobPage, JobState, JobSummary, LookupRequest, LookupResponse, Timeline};
-use odd_contracts::{EventEnvelope, EventType, Job, JobId, JobRecord, JobStatus, Problem, Timestamp, ids};
+use odd_contracts::{EventEnvelope, EventType, Job, JobId, JobRecord, JobStatus, Problem, Timestamp};
 use odd_runtime::{ApiError, JsonBody, PathParam};
-use odd_store::{EventLog, JobCursor, JobFilter, StoreError, StoredJob};
+use odd_store::{JobCursor, JobFilter, StoredJob};
 use serde_json::Value;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -18,8 +17,6 @@ use crate::timeline;
 
 /// Most ids of one lookup.
 const MAX_LOOKUP: usize = 1_000;
-/// Queries of one lookup that run beside each other.
-const LOOKUP_PARALLEL: usize = 4;
 
 /// Jobs, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs",
@@ -191,26 +188,21 @@ pub(super) async fn lookup(
         .map(|job| (job.id, job))
         .collect();
     let missing: Vec<JobId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
-    let log = app.ports.event_log.as_ref();
-    let waiting: Vec<Option<JobState>> = stream::iter(missing)
-        .map(|id| pending_state(log, id))
-        .buffer_unordered(LOOKUP_PARALLEL)
-        .try_collect()
-        .await?;
-    known.extend(waiting.into_iter().flatten().map(|job| (job.id, job)));
+    if !missing.is_empty() {
+        let created = app.ports.event_log.created(&missing).await?;
+        known.extend(created.iter().filter_map(pending_state).map(|job| (job.id, job)));
+    }
     Ok(Json(LookupResponse {
         jobs: ids.iter().filter_map(|id| known.remove(id)).collect(),
     }))
 }
 
-/// A job that only the event log knows. Found by the id that every role gives its `job.created`, because a
-/// thousand whole histories would be much to read.
-async fn pending_state(log: &dyn EventLog, id: JobId) -> Result<Option<JobState>, StoreError> {
-    let created = log.get(ids::event_id(id, EventType::Created, 0)).await?;
-    Ok(created.map(|event| JobState {
-        id,
-        job_type: event.job_type().unwrap_or_default().to_owned(),
+/// A job that only the event log knows.
+fn pending_state(created: &EventEnvelope) -> Option<JobState> {
+    Some(JobState {
+        id: created.job_id()?,
+        job_type: created.job_type().unwrap_or_default().to_owned(),
         status: JobStatus::Pending,
         error: None,
-    }))
+    })
 }

@@ -58,7 +58,6 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/jobs/{id}", get(jobs::detail))
         .route("/jobs/{id}/timeline", get(jobs::timeline))
         .route("/events", get(events::list))
-        .route("/events/{id}", get(events::one))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::one))
         .with_state(Arc::clone(app))
@@ -86,7 +85,6 @@ pub(crate) fn streaming(app: &Arc<App>) -> Router {
         jobs::detail,
         jobs::timeline,
         events::list,
-        events::one,
         dead_letters::list,
         dead_letters::one,
         stream::stream,

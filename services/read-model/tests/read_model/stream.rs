@@ -1,7 +1,6 @@
 //! The live stream and the statistics that come from it.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
 
 use eventsource_stream::{Event, Eventsource};
 use futures::{Stream, StreamExt};
@@ -197,18 +196,13 @@ fn histories(jobs: usize) -> Vec<Vec<EventEnvelope>> {
         .collect()
 }
 
-/// Publishes everything, so many events a second, and returns how many one stream received and how long that took.
-async fn pour(system: &System, batches: &[Vec<EventEnvelope>], rate: f64) -> (usize, Duration) {
+/// Publishes everything, and returns how many events one stream received.
+async fn pour(system: &System, batches: &[Vec<EventEnvelope>]) -> usize {
     let total: usize = batches.iter().map(Vec::len).sum();
     let mut chunks = Box::pin(system.response("/stream").await.bytes_stream());
-    let begun = Instant::now();
     let publishing = async {
-        let mut published = 0;
         for batch in batches {
-            let due = begun + Duration::from_secs_f64(f64::from(published) / rate);
-            tokio::time::sleep_until(due.into()).await;
             publish(system, batch).await;
-            published += u32::try_from(batch.len()).unwrap();
         }
     };
     let receiving = async {
@@ -227,28 +221,12 @@ async fn pour(system: &System, batches: &[Vec<EventEnvelope>], rate: f64) -> (us
         }
         received
     };
-    let ((), received) = futures::join!(publishing, receiving);
-    (received, begun.elapsed())
+    futures::join!(publishing, receiving).1
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_keeps_up_misses_nothing() {
     let system = System::start_with(|config| config.stream_events = 100_000, |ports| ports).await;
-    let (received, _) = pour(&system, &histories(5_000), f64::INFINITY).await;
-    assert_eq!(received, 15_000);
-    system.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement: run it alone"]
-async fn thirty_thousand_events_a_second_reach_one_client() {
-    let system = System::start().await;
-    let (received, elapsed) = pour(&system, &histories(50_000), 30_000.0).await;
-    println!("{received} events in {elapsed:?}");
-    assert_eq!(received, 150_000);
-    assert!(
-        elapsed < Duration::from_millis(5_500),
-        "the client fell behind: {elapsed:?}"
-    );
+    assert_eq!(pour(&system, &histories(5_000)).await, 15_000);
     system.stop().await;
 }

@@ -12,7 +12,7 @@ use odd_runtime::{RoleError, Shutdown};
 use odd_spine::embedded::EmbeddedSpine;
 use odd_spine::{Queue, codec};
 use odd_store::embedded::{Database, Options, SqliteCounters, SqliteEventLog, SqliteJobStore};
-use odd_store::{Claim, ClaimToken, Claimed, Commit, CounterEvent, Due, Taken, Work, WorkMode};
+use odd_store::{Claim, ClaimToken, Claimed, Commit, CounterEvent, Due, LoggedEvent, Taken, Work, WorkMode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tempfile::TempDir;
@@ -168,8 +168,9 @@ impl System {
 
     /// Writes events to the log and counts them, as the metrics-engine does.
     pub(crate) async fn record(&self, events: &[EventEnvelope]) {
-        self.ports.event_log.append(events).await.unwrap();
-        let counted: Vec<CounterEvent> = events.iter().filter_map(CounterEvent::of).collect();
+        let logged = LoggedEvent::of_all(events);
+        self.ports.event_log.append(&logged).await.unwrap();
+        let counted = CounterEvent::of_all(events);
         self.ports.counters.apply(None, &counted).await.unwrap();
     }
 

@@ -8,7 +8,7 @@ use odd_contracts::alert::condition;
 use odd_contracts::api::{AlertList, ExportedHistory, Health, HealthState, JobDetail, Overview};
 use odd_contracts::{AlertState, EventEnvelope, JobId, JobStatus, ProblemCode, Role, VERSION};
 use odd_read_model::Ports;
-use odd_store::{EventFilter, EventLog, Position, PositionedEvent, StoreError};
+use odd_store::{EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent, StoreError};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ impl EventLog for Switch {
         self.log()?.ping().await
     }
 
-    async fn append(&self, events: &[EventEnvelope]) -> Result<Vec<bool>, StoreError> {
+    async fn append(&self, events: &[LoggedEvent]) -> Result<NewEvents, StoreError> {
         self.log()?.append(events).await
     }
 
@@ -99,8 +99,12 @@ impl EventLog for Switch {
         self.log()?.since(filter, after, limit).await
     }
 
-    async fn get(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
-        self.log()?.get(event_id).await
+    async fn created(&self, jobs: &[JobId]) -> Result<Vec<EventEnvelope>, StoreError> {
+        self.log()?.created(jobs).await
+    }
+
+    async fn dead_letter(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
+        self.log()?.dead_letter(event_id).await
     }
 
     async fn export(&self, after: Option<JobId>, limit: usize) -> Result<Vec<ExportedHistory>, StoreError> {
@@ -243,7 +247,6 @@ async fn every_path_is_described_and_other_paths_are_problems() {
         "/jobs/{id}",
         "/jobs/{id}/timeline",
         "/events",
-        "/events/{id}",
         "/dead-letters",
         "/dead-letters/{id}",
         "/stream",

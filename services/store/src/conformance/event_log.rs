@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use odd_contracts::{EventEnvelope, EventType, JobStatus};
+use odd_contracts::{EventEnvelope, EventType, JobId, JobStatus};
 use uuid::Uuid;
 
 use super::sample::{Chance, dead_letter, event, history, job};
-use crate::{EventFilter, EventLog, Position, PositionedEvent};
+use crate::{EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent};
 
 type Log = Arc<dyn EventLog>;
 
@@ -17,10 +17,10 @@ type Log = Arc<dyn EventLog>;
 macro_rules! event_log_conformance {
     ($open:expr) => {
         $crate::event_log_conformance!(@each $open;
-            an_event_is_recorded_once, a_batch_may_repeat_itself, concurrent_appends_record_each_event_once,
+            an_event_is_recorded_once, a_batch_may_repeat_itself, what_is_in_no_history_is_recorded_once, concurrent_appends_record_each_event_once,
             events_come_back_as_they_were, a_history_is_ordered_by_sequence, a_missing_sequence_is_derived,
             foreign_values_are_kept, feeds_page_in_both_directions, filters_select, filters_combine, rare_types_page,
-            a_correlation_finds_all_that_follows, exports_page_by_job, exports_show_repetitions, ten_thousand_events);
+            a_correlation_finds_all_that_follows, creations_are_found_by_job, dead_letters_are_found_by_id, exports_page_by_job, exports_show_repetitions, ten_thousand_events);
     };
     (@each $open:expr; $($name:ident),+) => {
         $(#[tokio::test]
@@ -46,6 +46,15 @@ fn ids_of(events: &[EventEnvelope]) -> Vec<Uuid> {
     events.iter().map(|e| e.event_id).collect()
 }
 
+async fn append(log: &Log, events: &[EventEnvelope]) -> NewEvents {
+    log.append(&LoggedEvent::of_all(events)).await.unwrap()
+}
+
+/// Records events and tells how many are new.
+async fn append_new(log: &Log, events: &[EventEnvelope]) -> u64 {
+    append(log, events).await.into_values().sum()
+}
+
 /// Every event in order of recording, read in pages.
 async fn read_all(log: &Log, filter: &EventFilter, page: usize) -> Vec<PositionedEvent> {
     let mut all: Vec<PositionedEvent> = Vec::new();
@@ -60,29 +69,54 @@ async fn read_all(log: &Log, filter: &EventFilter, page: usize) -> Vec<Positione
     }
 }
 
-/// Across batches, the first wins and the others are told to be old.
+/// Across batches, the first wins and the others are not new.
 pub async fn an_event_is_recorded_once(log: Log) {
     let events = history(job(1), "hello", 1, JobStatus::Completed);
-    assert_eq!(log.append(&[]).await.unwrap(), Vec::<bool>::new());
-    assert_eq!(log.append(&events[..2]).await.unwrap(), [true, true]);
-    assert_eq!(log.append(&events).await.unwrap(), [false, false, true, true]);
-    assert_eq!(log.append(&events).await.unwrap(), [false; 4]);
+    let one = |event_type| (event_type, 1);
+    assert_eq!(append(&log, &[]).await, NewEvents::new());
+    assert_eq!(
+        append(&log, &events[..2]).await,
+        [EventType::Created, EventType::Validated].map(one).into()
+    );
+    assert_eq!(
+        append(&log, &events).await,
+        [EventType::Executed, EventType::Completed].map(one).into()
+    );
+    assert_eq!(append(&log, &events).await, NewEvents::new());
     assert_eq!(
         ids(&read_all(&log, &EventFilter::default(), 100).await),
         ids_of(&events)
     );
 }
 
-/// Within a batch, too, and the answer keeps the order of the input.
+/// Within a batch, too.
 pub async fn a_batch_may_repeat_itself(log: Log) {
     let created = event(job(1), EventType::Created, 0);
     let failed = event(job(1), EventType::Failed, 1);
     let batch = [failed.clone(), created.clone(), failed.clone(), created, failed];
     assert_eq!(
-        log.append(&batch).await.unwrap(),
-        [true, true, false, false, false]
+        append(&log, &batch).await,
+        [(EventType::Failed, 1), (EventType::Created, 1)].into()
     );
-    assert_eq!(read_all(&log, &EventFilter::default(), 100).await.len(), 2);
+    let recorded = read_all(&log, &EventFilter::default(), 100).await;
+    assert_eq!(ids(&recorded), [batch[0].event_id, batch[1].event_id]);
+}
+
+/// Dead letters, with and without a job, and events that name no job.
+pub async fn what_is_in_no_history_is_recorded_once(log: Log) {
+    let mut nobody = event(job(2), EventType::Executed, 1);
+    nobody.payload.remove("id");
+    let events = [
+        dead_letter(job(50), Some(job(1))),
+        dead_letter(job(51), Some(job(1))),
+        dead_letter(job(52), None),
+        nobody,
+    ];
+    assert_eq!(append_new(&log, &events[1..]).await, 3);
+    assert_eq!(append_new(&log, &[&events[..], &events[..]].concat()).await, 1);
+    let mut recorded = ids(&read_all(&log, &EventFilter::default(), 100).await);
+    recorded.rotate_right(1);
+    assert_eq!(recorded, ids_of(&events));
 }
 
 /// Of several appenders of the same events, each event is new to exactly one.
@@ -98,9 +132,7 @@ pub async fn concurrent_appends_record_each_event_once(log: Log) {
         appenders.push(tokio::spawn(async move {
             let mut new = 0;
             for batch in events.chunks(17) {
-                let answers = log.append(batch).await.unwrap();
-                assert_eq!(answers.len(), batch.len());
-                new += answers.into_iter().filter(|new| *new).count();
+                new += append_new(&log, batch).await;
             }
             new
         }));
@@ -109,7 +141,7 @@ pub async fn concurrent_appends_record_each_event_once(log: Log) {
     for appender in appenders {
         new += appender.await.unwrap();
     }
-    assert_eq!(new, events.len());
+    assert_eq!(new, events.len() as u64);
     assert_eq!(
         read_all(&log, &EventFilter::default(), 50).await.len(),
         events.len()
@@ -127,10 +159,8 @@ pub async fn events_come_back_as_they_were(log: Log) {
     );
     odd.causation_id = Some(job(9));
     odd.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    log.append(std::slice::from_ref(&odd)).await.unwrap();
-    assert_eq!(log.get(odd.event_id).await.unwrap(), Some(odd.clone()));
+    append(&log, std::slice::from_ref(&odd)).await;
     assert_eq!(log.history(job(1)).await.unwrap(), [odd.clone()]);
-    assert_eq!(log.get(job(77)).await.unwrap(), None);
     let filter = EventFilter {
         correlation_id: Some(odd.correlation_id.clone()),
         ..EventFilter::default()
@@ -138,7 +168,7 @@ pub async fn events_come_back_as_they_were(log: Log) {
     // An event in the middle of a history that has no beginning (yet) may or may not be found by its correlation id.
     let mut created = event(job(1), EventType::Created, 0);
     created.correlation_id.clone_from(&odd.correlation_id);
-    log.append(std::slice::from_ref(&created)).await.unwrap();
+    append(&log, std::slice::from_ref(&created)).await;
     let found = log.since(&filter, None, 10).await.unwrap();
     assert_eq!(ids(&found), [odd.event_id, created.event_id]);
 }
@@ -149,13 +179,9 @@ pub async fn a_history_is_ordered_by_sequence(log: Log) {
     for seed in 0..5 {
         let mut events = expected.clone();
         Chance(seed).shuffle(&mut events);
-        log.append(&events).await.unwrap();
-        log.append(&[dead_letter(job(100 + u128::from(seed)), Some(job(5)))])
-            .await
-            .unwrap();
-        log.append(&[event(job(6), EventType::Executed, 1)])
-            .await
-            .unwrap();
+        append(&log, &events).await;
+        append(&log, &[dead_letter(job(100 + u128::from(seed)), Some(job(5)))]).await;
+        append(&log, &[event(job(6), EventType::Executed, 1)]).await;
         assert_eq!(log.history(job(5)).await.unwrap(), expected);
     }
     assert_eq!(log.history(job(7)).await.unwrap(), []);
@@ -172,7 +198,7 @@ pub async fn a_missing_sequence_is_derived(log: Log) {
         .collect();
     let mut events = expected.clone();
     events.reverse();
-    log.append(&events).await.unwrap();
+    append(&log, &events).await;
     assert_eq!(log.history(job(1)).await.unwrap(), expected);
     let exported = log.export(None, 10).await.unwrap();
     assert_eq!(exported[0].sequences, [0, 1, 11, 12, 21, 22, 31, 33]);
@@ -187,15 +213,12 @@ pub async fn foreign_values_are_kept(log: Log) {
     attempt.payload.insert("attempt".to_owned(), u64::MAX.into());
     let mut nobody = event(job(2), EventType::Executed, 1);
     nobody.payload.remove("id");
-    assert_eq!(
-        log.append(&[beyond.clone(), attempt.clone(), nobody.clone()])
-            .await
-            .unwrap(),
-        [true; 3]
-    );
+    let events = [beyond.clone(), attempt.clone(), nobody.clone()];
+    assert_eq!(append_new(&log, &events).await, 3);
     assert_eq!(log.history(job(1)).await.unwrap(), [beyond, attempt]);
     assert_eq!(log.history(job(2)).await.unwrap(), []);
-    assert_eq!(log.get(nobody.event_id).await.unwrap(), Some(nobody));
+    let newest = log.newest(&EventFilter::default(), None, 1).await.unwrap();
+    assert_eq!(newest[0].event, nobody);
 }
 
 /// Oldest first and newest first, every event once, whatever the size of a page.
@@ -203,7 +226,7 @@ pub async fn feeds_page_in_both_directions(log: Log) {
     let events: Vec<_> = (1..=10)
         .flat_map(|n| history(job(n), "hello", 1, JobStatus::Completed))
         .collect();
-    log.append(&events).await.unwrap();
+    append(&log, &events).await;
     let expected = ids_of(&events);
     let all = EventFilter::default();
     for page in [1, 7, 40, 1_000] {
@@ -223,7 +246,7 @@ pub async fn feeds_page_in_both_directions(log: Log) {
     assert!(log.since(&all, Some(last), 10).await.unwrap().is_empty());
     assert!(log.newest(&all, None, 0).await.unwrap().is_empty());
     let late = event(job(99), EventType::Created, 0);
-    log.append(std::slice::from_ref(&late)).await.unwrap();
+    append(&log, std::slice::from_ref(&late)).await;
     assert_eq!(
         ids(&log.since(&all, Some(last), 10).await.unwrap()),
         [late.event_id]
@@ -233,12 +256,10 @@ pub async fn feeds_page_in_both_directions(log: Log) {
 /// By type, by job, by correlation id; a dead letter is found by the job it names.
 pub async fn filters_select(log: Log) {
     for n in 1..=3 {
-        log.append(&history(job(n), "hello", 2, JobStatus::Completed))
-            .await
-            .unwrap();
+        append(&log, &history(job(n), "hello", 2, JobStatus::Completed)).await;
     }
     let letters = [dead_letter(job(50), Some(job(2))), dead_letter(job(51), None)];
-    log.append(&letters).await.unwrap();
+    append(&log, &letters).await;
     let found = read_all(&log, &by_type(&[EventType::Retrying, EventType::Completed]), 4).await;
     let types: Vec<_> = found.iter().map(|e| e.event.event_type).collect();
     assert_eq!(types, [EventType::Retrying, EventType::Completed].repeat(3));
@@ -260,9 +281,7 @@ pub async fn filters_select(log: Log) {
 /// All conditions of a filter hold at once.
 pub async fn filters_combine(log: Log) {
     for n in 1..=2 {
-        log.append(&history(job(n), "hello", 2, JobStatus::Failed))
-            .await
-            .unwrap();
+        append(&log, &history(job(n), "hello", 2, JobStatus::Failed)).await;
     }
     let filter = EventFilter {
         event_types: vec![EventType::Executed, EventType::Executed],
@@ -299,7 +318,7 @@ pub async fn rare_types_page(log: Log) {
                 .filter(|e| e.event_type == EventType::Failed)
                 .map(|e| e.event_id),
         );
-        log.append(&events).await.unwrap();
+        append(&log, &events).await;
     }
     let filter = by_type(&[EventType::Failed, EventType::Cancelled]);
     assert_eq!(ids(&read_all(&log, &filter, 2).await), expected);
@@ -323,10 +342,8 @@ pub async fn a_correlation_finds_all_that_follows(log: Log) {
     }
     // The order of recording does not matter, nor do other submissions.
     Chance(7).shuffle(&mut first);
-    log.append(&first).await.unwrap();
-    log.append(&history(job(4), "hello", 1, JobStatus::Completed))
-        .await
-        .unwrap();
+    append(&log, &first).await;
+    append(&log, &history(job(4), "hello", 1, JobStatus::Completed)).await;
     let filter = EventFilter {
         correlation_id: Some("one submission".to_owned()),
         ..EventFilter::default()
@@ -341,19 +358,65 @@ pub async fn a_correlation_finds_all_that_follows(log: Log) {
     assert!(log.newest(&none, None, 10).await.unwrap().is_empty());
 }
 
+/// Of many jobs, those that have one; not what else stands first in a history.
+pub async fn creations_are_found_by_job(log: Log) {
+    let mut expected = Vec::new();
+    for n in 1..=300_u128 {
+        let events = history(job(n), "hello", 1, JobStatus::Completed);
+        append(
+            &log,
+            if n.is_multiple_of(3) {
+                &events[1..]
+            } else {
+                &events
+            },
+        )
+        .await;
+        if !n.is_multiple_of(3) && n > 100 {
+            expected.push(events[0].clone());
+        }
+    }
+    let mut impostor = event(job(102), EventType::Failed, 0);
+    impostor.sequence = Some(0);
+    append(&log, &[impostor, dead_letter(job(900), Some(job(105)))]).await;
+    let asked: Vec<JobId> = (101..=500).map(job).collect();
+    let mut found = log.created(&asked).await.unwrap();
+    found.sort_by_key(|event| event.job_id());
+    assert_eq!(found, expected);
+    assert_eq!(log.created(&[]).await.unwrap(), []);
+}
+
+/// No other event is found in this way.
+pub async fn dead_letters_are_found_by_id(log: Log) {
+    let letters = [dead_letter(job(50), Some(job(1))), dead_letter(job(51), None)];
+    let mut nobody = event(job(2), EventType::Executed, 1);
+    nobody.payload.remove("id");
+    let others = [event(job(1), EventType::Created, 0), nobody];
+    append(&log, &letters).await;
+    append(&log, &others).await;
+    for letter in letters {
+        assert_eq!(log.dead_letter(letter.event_id).await.unwrap(), Some(letter));
+    }
+    for other in others {
+        assert_eq!(log.dead_letter(other.event_id).await.unwrap(), None);
+    }
+}
+
 /// Every job once, in order of its id, whatever the size of a page.
 pub async fn exports_page_by_job(log: Log) {
     let mut events: Vec<_> = (1..=30)
         .flat_map(|n| history(job(n * 1_000), "hello", 2, JobStatus::Completed))
         .collect();
     Chance(3).shuffle(&mut events);
-    log.append(&events).await.unwrap();
-    log.append(&[
-        dead_letter(job(5), Some(job(5))),
-        event(job(0), EventType::Validated, 0),
-    ])
-    .await
-    .unwrap();
+    append(&log, &events).await;
+    append(
+        &log,
+        &[
+            dead_letter(job(5), Some(job(5))),
+            event(job(0), EventType::Validated, 0),
+        ],
+    )
+    .await;
     for page in [1, 4, 31, 100] {
         let mut all = Vec::new();
         let mut after = None;
@@ -380,7 +443,7 @@ pub async fn exports_show_repetitions(log: Log) {
     let completed = event(job(1), EventType::Completed, 1);
     let mut again = completed.clone();
     again.event_id = job(123);
-    log.append(&[completed, again]).await.unwrap();
+    append(&log, &[completed, again]).await;
     assert_eq!(log.export(None, 10).await.unwrap()[0].sequences, [13, 13]);
     assert_eq!(log.history(job(1)).await.unwrap().len(), 2);
 }
@@ -393,9 +456,9 @@ pub async fn ten_thousand_events(log: Log) {
     assert_eq!(events.len(), 10_000);
     Chance(11).shuffle(&mut events);
     for batch in events.chunks(1_999) {
-        assert!(log.append(batch).await.unwrap().into_iter().all(|new| new));
+        assert_eq!(append_new(&log, batch).await, batch.len() as u64);
     }
-    assert!(log.append(&events).await.unwrap().into_iter().all(|new| !new));
+    assert_eq!(append_new(&log, &events).await, 0);
     assert_eq!(
         ids(&read_all(&log, &EventFilter::default(), 4_096).await),
         ids_of(&events)

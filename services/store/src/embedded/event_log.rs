@@ -12,8 +12,7 @@ use uuid::Uuid;
 
 use super::database::{Database, classify};
 use super::rows;
-use crate::counters::implied_sequence;
-use crate::{EventFilter, EventLog, Position, PositionedEvent, StoreError};
+use crate::{EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent, StoreError};
 
 /// The event log of one instance. Clones share it.
 #[derive(Clone)]
@@ -65,27 +64,17 @@ impl EventLog for SqliteEventLog {
         self.database.ping().await
     }
 
-    async fn append(&self, events: &[EventEnvelope]) -> Result<Vec<bool>, StoreError> {
+    async fn append(&self, events: &[LoggedEvent]) -> Result<NewEvents, StoreError> {
         if events.is_empty() {
-            return Ok(Vec::new());
+            return Ok(NewEvents::new());
         }
-        let rows: Arc<[NewRow]> = events.iter().map(NewRow::of).collect::<Result<_, _>>()?;
-        let inserted = Arc::clone(&rows);
-        let mut new = self
-            .database
+        let events: Arc<[LoggedEvent]> = events.into();
+        self.database
             .write(move |connection| {
-                let rows = Arc::clone(&inserted);
-                Box::pin(async move { insert(connection, &rows).await })
+                let events = Arc::clone(&events);
+                Box::pin(async move { insert(connection, &events).await })
             })
-            .await?;
-        // Of an id that the batch has twice, the first is the new one.
-        Ok(rows
-            .iter()
-            .map(|row| match &mut new {
-                New::All => true,
-                New::These(ids) => ids.remove(&row.event_id),
-            })
-            .collect())
+            .await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<EventEnvelope>, StoreError> {
@@ -117,8 +106,21 @@ impl EventLog for SqliteEventLog {
         self.list(filter, Order::Oldest(after), limit).await
     }
 
-    async fn get(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
-        let row = sqlx::query("SELECT envelope FROM events WHERE event_id = ?")
+    async fn created(&self, jobs: &[JobId]) -> Result<Vec<EventEnvelope>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT e.envelope FROM json_each(?) AS j
+             CROSS JOIN events AS e ON e.job_id = unhex(j.value) AND e.sequence = 0 AND +e.event_type = ?",
+        )
+        .bind(rows::json_array(jobs.iter().map(Uuid::as_simple)))
+        .bind(type_code(EventType::Created))
+        .fetch_all(self.database.readers())
+        .await
+        .map_err(classify)?;
+        rows.iter().map(|row| read_envelope(row, 0)).collect()
+    }
+
+    async fn dead_letter(&self, event_id: Uuid) -> Result<Option<EventEnvelope>, StoreError> {
+        let row = sqlx::query("SELECT envelope FROM events WHERE event_id = ? AND sequence IS NULL")
             .bind(bytes(event_id))
             .fetch_optional(self.database.readers())
             .await
@@ -151,77 +153,60 @@ impl EventLog for SqliteEventLog {
     }
 }
 
-/// What is bound of an event.
-struct NewRow {
-    event_id: Uuid,
-    job_id: Option<Uuid>,
-    sequence: Option<u32>,
-    event_type: i64,
-    correlation_id: Arc<str>,
-    occurred_at: i64,
-    envelope: Arc<str>,
-}
-
-impl NewRow {
-    fn of(event: &EventEnvelope) -> Result<Self, StoreError> {
-        let envelope = serde_json::to_string(event).map_err(|error| StoreError::Refused(error.into()))?;
-        let sequence = (event.event_type != EventType::DeadLettered).then(|| {
-            let sequence = event.sequence.or_else(|| implied_sequence(event));
-            // An event with an attempt beyond all numbers still belongs to its job's history: last.
-            sequence.unwrap_or(u32::MAX)
-        });
-        Ok(Self {
-            event_id: event.event_id,
-            job_id: event.job_id(),
-            sequence,
-            event_type: type_code(event.event_type),
-            correlation_id: event.correlation_id.as_str().into(),
-            occurred_at: event.occurred_at.micros(),
-            envelope: envelope.into(),
-        })
-    }
-}
-
-/// Which rows of a batch were not recorded before.
-enum New {
-    All,
-    These(HashSet<Uuid>),
-}
-
-async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<New, StoreError> {
+async fn insert(connection: &mut SqliteConnection, events: &[LoggedEvent]) -> Result<NewEvents, StoreError> {
     let last = last_position(connection).await?;
     rows::execute(
         connection,
         "INSERT INTO events (event_id, job_id, sequence, event_type, correlation_id, occurred_at, envelope) VALUES",
-        "ON CONFLICT (event_id) DO NOTHING",
+        "ON CONFLICT DO NOTHING",
         7,
-        rows,
-        |query, row| {
+        events,
+        |query, event| {
             query
-                .bind(bytes(row.event_id))
-                .bind(row.job_id.map(bytes))
-                .bind(row.sequence)
-                .bind(row.event_type)
-                .bind(Arc::clone(&row.correlation_id))
-                .bind(row.occurred_at)
-                .bind(Arc::clone(&row.envelope))
+                .bind(bytes(event.event_id))
+                .bind(event.job_id.map(bytes))
+                .bind(event.sequence)
+                .bind(type_code(event.event_type))
+                .bind(Arc::clone(&event.correlation_id))
+                .bind(event.occurred_at.micros())
+                .bind(Arc::clone(&event.envelope))
         },
     )
     .await?;
-    // Positions have no gaps, so their growth tells how many rows are new: mostly all of them. That is
-    // much cheaper than having every row returned.
+    // Positions have no gaps, so their growth tells how many rows are new.
     let grown = last_position(connection).await? - last;
-    if usize::try_from(grown) == Ok(rows.len()) {
-        return Ok(New::All);
+    if usize::try_from(grown) == Ok(events.len()) {
+        return Ok(count_types(events));
     }
-    let ids = sqlx::query("SELECT event_id FROM events WHERE position > ?")
+    recorded_behind(connection, last).await
+}
+
+fn count_types(events: &[LoggedEvent]) -> NewEvents {
+    let mut counts = NewEvents::new();
+    for event in events {
+        *counts.entry(event.event_type).or_default() += 1;
+    }
+    counts
+}
+
+/// Counted by the database: having every row returned would cost about as much as writing it.
+async fn recorded_behind(connection: &mut SqliteConnection, last: i64) -> Result<NewEvents, StoreError> {
+    let rows = sqlx::query("SELECT event_type, count(*) FROM events WHERE position > ? GROUP BY +event_type")
         .bind(last)
         .fetch_all(connection)
         .await
         .map_err(classify)?;
-    Ok(New::These(
-        ids.iter().map(|row| read_id(row, 0)).collect::<Result<_, _>>()?,
-    ))
+    rows.iter()
+        .map(|row| {
+            let code: i64 = row.try_get(0).map_err(classify)?;
+            let event_type = EventType::ALL
+                .into_iter()
+                .find(|event_type| type_code(*event_type) == code);
+            let event_type =
+                event_type.ok_or_else(|| StoreError::Damaged(format!("an event of type {code}")))?;
+            Ok((event_type, row.try_get(1).map_err(classify)?))
+        })
+        .collect()
 }
 
 async fn last_position(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
@@ -350,7 +335,7 @@ pub(super) fn bytes(id: Uuid) -> Vec<u8> {
     id.as_bytes().to_vec()
 }
 
-pub(super) fn read_id(row: &SqliteRow, column: usize) -> Result<Uuid, StoreError> {
+fn read_id(row: &SqliteRow, column: usize) -> Result<Uuid, StoreError> {
     let bytes: &[u8] = row.try_get(column).map_err(classify)?;
     Uuid::from_slice(bytes).map_err(|error| StoreError::Damaged(format!("an identifier: {error}")))
 }
@@ -391,11 +376,12 @@ mod tests {
     async fn events_survive_the_end_of_the_process() {
         let (log, directory) = open().await;
         let events = sample::history(sample::job(1), "hello", 1, odd_contracts::JobStatus::Completed);
-        log.append(&events).await.unwrap();
+        log.append(&LoggedEvent::of_all(&events)).await.unwrap();
         drop(log);
         let log = SqliteEventLog::new(&database(&directory).await);
         assert_eq!(log.history(sample::job(1)).await.unwrap(), events);
-        assert_eq!(log.append(&events).await.unwrap(), [false; 4]);
+        let again = log.append(&LoggedEvent::of_all(&events)).await.unwrap();
+        assert_eq!(again, NewEvents::new());
     }
 
     #[tokio::test]
@@ -404,7 +390,7 @@ mod tests {
         let database = database(&directory).await;
         let log = SqliteEventLog::new(&database);
         let event = sample::event(sample::job(1), EventType::Created, 0);
-        log.append(std::slice::from_ref(&event)).await.unwrap();
+        log.append(&[LoggedEvent::from(&event)]).await.unwrap();
         database
             .write(|connection| {
                 Box::pin(async {
@@ -415,7 +401,7 @@ mod tests {
             })
             .await
             .unwrap();
-        let error = log.get(event.event_id).await.unwrap_err();
+        let error = log.history(sample::job(1)).await.unwrap_err();
         assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
     }
 

@@ -243,10 +243,12 @@ mod tests {
     }
 
     fn counted(job: u128) -> Vec<CounterEvent> {
-        sample::history(sample::job(job), "hello", 2, JobStatus::Completed)
-            .iter()
-            .filter_map(CounterEvent::of)
-            .collect()
+        CounterEvent::of_all(&sample::history(
+            sample::job(job),
+            "hello",
+            2,
+            JobStatus::Completed,
+        ))
     }
 
     crate::counters_conformance!(open());
