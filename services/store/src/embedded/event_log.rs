@@ -155,9 +155,11 @@ impl EventLog for SqliteEventLog {
 
 async fn insert(connection: &mut SqliteConnection, events: &[LoggedEvent]) -> Result<NewEvents, StoreError> {
     let last = last_position(connection).await?;
+    // `OR FAIL`: a statement that fails need not be undone alone, because its transaction is. Otherwise SQLite would
+    // keep a copy of every page that the statement changes.
     rows::execute(
         connection,
-        "INSERT INTO events (event_id, job_id, sequence, event_type, correlation_id, occurred_at, envelope) VALUES",
+        "INSERT OR FAIL INTO events (event_id, job_id, sequence, event_type, correlation_id, occurred_at, envelope) VALUES",
         "ON CONFLICT DO NOTHING",
         7,
         events,
