@@ -16,7 +16,7 @@ pub const NAMESPACE: Uuid = Uuid::from_u128(0x9f2c_37cb_2d3a_5c4e_8a55_27c5_6d1b
 pub const SEQUENCE_STRIDE: u32 = 10;
 
 /// Identity of the event `event_type` of attempt `attempt` of a job (attempt 0: before the first).
-/// UUIDv5 over job id, event type and attempt, as DESIGN.md section 4 rules.
+/// UUIDv5 over job id, event type and attempt: whoever publishes the event again gives it the same identity.
 pub fn event_id(job: JobId, event_type: EventType, attempt: u32) -> Uuid {
     let mut name = [0_u8; 16 + 4 + 32];
     name[..16].copy_from_slice(job.as_bytes());

@@ -104,8 +104,16 @@ async fn a_full_disk_refuses_submissions_and_loses_nothing() {
     let ids: Vec<_> = results.iter().filter_map(|result| result.job_id).collect();
     assert_eq!(ids, lines, "every line has the id to be repeated under");
     assert!(gateway.healthz().await.is_ok(), "the process lives");
+    wait_for(LONG, "the gateway to say that it takes no work", || async {
+        gateway.readyz().await.ok().filter(|readiness| !readiness.ready)
+    })
+    .await;
 
     limit(pid, "unlimited");
+    wait_for(LONG, "the gateway to say that it takes work again", || async {
+        gateway.readyz().await.ok().filter(|readiness| readiness.ready)
+    })
+    .await;
     for id in refused.iter().chain(&lines) {
         wait_for(LONG, "a repetition to be accepted", || async {
             submit(&gateway, *id).await.ok()
@@ -135,6 +143,10 @@ async fn a_full_disk_refuses_submissions_and_loses_nothing() {
         (&json!(90), &json!(90)),
         "{verdict}"
     );
+    wait_for(LONG, "every role to take work again", || async {
+        (odd.run(["status", "--check"]).code == Some(0)).then_some(())
+    })
+    .await;
     let _ = odd.run(["test"]).expect_code(0);
 }
 

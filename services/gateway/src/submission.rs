@@ -78,7 +78,7 @@ fn decode(document: Value, now: Timestamp) -> Result<Submission, Vec<FieldError>
         .parse()
         .map_err(|error: odd_contracts::job::InvalidJobType| vec![at("/type", error.to_string())])?;
     let job = Job {
-        id: submission.id.unwrap_or_else(Uuid::now_v7),
+        id: submission.id.unwrap_or_else(Uuid::new_v4),
         job_type,
         status: JobStatus::Pending,
         created_at: submission.created_at.unwrap_or(now),
@@ -148,7 +148,7 @@ fn value_fits(value: &Value, levels: usize) -> bool {
 /// The job that repeats an ended one, to run at once under a new identity.
 pub(crate) fn retry(ended: Job, id: Option<Uuid>, now: Timestamp) -> Submission {
     let job = Job {
-        id: id.unwrap_or_else(Uuid::now_v7),
+        id: id.unwrap_or_else(Uuid::new_v4),
         status: JobStatus::Pending,
         created_at: now,
         updated_at: None,

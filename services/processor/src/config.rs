@@ -18,7 +18,7 @@ impl Config {
     /// Slots where nothing else is configured: most handlers wait rather than compute, and those that compute
     /// share the cores among themselves.
     pub const DEFAULT_SLOTS: usize = 256;
-    /// Lease as DESIGN.md section 5 has it.
+    /// Lease where nothing else is configured.
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
     /// Reads the configuration; what is wrong is noted in `reader`.

@@ -1,6 +1,6 @@
 //! The job store: the authority on the state of every job.
 //!
-//! Its rules are those of DESIGN.md section 5. `due_at` (by the store's clock) is null exactly when nobody owes
+//! Its rules, which docs/architecture.md derives: `due_at` (by the store's clock) is null exactly when nobody owes
 //! the job anything. Whoever takes a job writes a new claim token and a `due_at` one lease ahead; only
 //! the holder of the latest token may change the job, so the late result of a replaced processor is discarded.
 //! A row is *backed* while an unacknowledged message on the spine stands for it, and *unbacked* when only

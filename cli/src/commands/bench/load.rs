@@ -124,7 +124,7 @@ async fn work(shared: Arc<Shared>) -> Result<(), Failure> {
             Pace::Max => Instant::now(),
         };
         tokio::time::sleep_until(due.into()).await;
-        let ids: Vec<JobId> = (0..count).map(|_| Uuid::now_v7()).collect();
+        let ids: Vec<JobId> = (0..count).map(|_| Uuid::new_v4()).collect();
         for id in &ids {
             shared.watch.expect(*id, due);
         }

@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long)]
     max: bool,
     /// Requests under way at the same time
-    #[arg(long, value_name = "C", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    #[arg(long, value_name = "C", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     concurrency: u64,
     /// Jobs in one request; more than 1 uses POST /jobs/batch
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]

@@ -8,7 +8,8 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::sqlite::{
@@ -102,6 +103,8 @@ struct Shared {
     path: PathBuf,
     writer: mpsc::Sender<Box<dyn Write>>,
     readers: SqlitePool,
+    // Set when a write failed for a reason outside the data, until a probe has written again.
+    suspect: Arc<AtomicBool>,
     // Held as long as the database is open.
     _lock: File,
 }
@@ -157,6 +160,7 @@ impl Database {
                 path: path.to_owned(),
                 writer,
                 readers,
+                suspect: Arc::default(),
                 _lock: lock,
             }),
         })
@@ -178,10 +182,12 @@ impl Database {
             + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let suspect = self.shared.suspect.clone();
         let write = TypedWrite {
             operation,
             result: None,
             reply,
+            suspect,
         };
         self.shared
             .writer
@@ -214,14 +220,30 @@ impl Database {
         .await
     }
 
-    /// Answers when both the writer and a reader do.
+    /// Answers when both the writer and a reader do. After a write that failed for want of space or
+    /// permission, only when something can be written again.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1")
             .execute(self.readers())
             .await
             .map_err(classify)?;
-        // An empty write transaction finds a writer that is stuck or gone.
-        self.write(|_| Box::pin(async { Ok(()) })).await
+        if !self.shared.suspect.load(Ordering::Relaxed) {
+            // An empty write transaction finds a writer that is stuck or gone.
+            return self.write(|_| Box::pin(async { Ok(()) })).await;
+        }
+        self.write(|connection| {
+            Box::pin(async move {
+                // Writes the first page, whatever the value was.
+                sqlx::query("PRAGMA user_version = 1")
+                    .execute(connection)
+                    .await
+                    .map_err(classify)?;
+                Ok(())
+            })
+        })
+        .await?;
+        self.shared.suspect.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -282,6 +304,7 @@ struct TypedWrite<T, F> {
     operation: F,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+    suspect: Arc<AtomicBool>,
 }
 
 impl<T, F> Write for TypedWrite<T, F>
@@ -293,6 +316,9 @@ where
         Box::pin(async move {
             let result = (self.operation)(connection).await;
             let succeeded = result.is_ok();
+            if result.as_ref().is_err_and(StoreError::is_transient) {
+                self.suspect.store(true, Ordering::Relaxed);
+            }
             self.result = Some(result);
             succeeded
         })
@@ -304,17 +330,72 @@ where
     }
 
     fn fail(self: Box<Self>, reason: &str) {
+        self.suspect.store(true, Ordering::Relaxed);
         let _ = self.reply.send(Err(StoreError::Unavailable(reason.into())));
     }
 }
 
 async fn run_writer(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
     let mut group = Vec::with_capacity(GROUP_LIMIT);
+    let mut pace = Pace::default();
     while waiting.recv_many(&mut group, GROUP_LIMIT).await > 0 {
+        if let Some(until) = pace.wait() {
+            gather(&mut waiting, &mut group, until).await;
+        }
+        let begun = Instant::now();
         commit_group(&mut connection, std::mem::take(&mut group)).await;
+        pace.committed(begun, !waiting.is_empty());
     }
     // Folds the log back into the file; a failure costs only time at the next start.
     let _ = connection.close().await;
+}
+
+/// Lets more writes join the group until it is time, or the group is full.
+async fn gather(
+    waiting: &mut mpsc::Receiver<Box<dyn Write>>,
+    group: &mut Vec<Box<dyn Write>>,
+    until: Instant,
+) {
+    let full = async {
+        while group.len() < GROUP_LIMIT {
+            match waiting.recv().await {
+                Some(write) => group.push(write),
+                None => return,
+            }
+        }
+    };
+    // Running out of time is what is expected.
+    let _ = tokio::time::timeout_at(until.into(), full).await;
+}
+
+/// How often the writer commits. A commit has a price of its own: pages that every transaction touches are
+/// written again, and threads change. A busy writer therefore commits at most every [`Pace::EVERY`],
+/// for more writes at a time; an idle one commits at once.
+#[derive(Default)]
+struct Pace {
+    last: Option<Instant>,
+    /// Part of the latest commits at whose end other writes were waiting, from 0 to 1.
+    busy: f64,
+}
+
+impl Pace {
+    /// Least time between the beginnings of two commits of a busy writer.
+    const EVERY: Duration = Duration::from_millis(4);
+    /// A writer that is found busier than this is paced.
+    const BUSY: f64 = 0.5;
+    /// Weight of the latest commit.
+    const WEIGHT: f64 = 0.05;
+
+    /// When to commit; none for at once.
+    fn wait(&self) -> Option<Instant> {
+        let next = self.last? + Self::EVERY;
+        (self.busy > Self::BUSY && next > Instant::now()).then_some(next)
+    }
+
+    fn committed(&mut self, begun: Instant, others_wait: bool) {
+        self.busy += (f64::from(u8::from(others_wait)) - self.busy) * Self::WEIGHT;
+        self.last = Some(begun);
+    }
 }
 
 async fn commit_group(connection: &mut SqliteConnection, mut group: Vec<Box<dyn Write>>) {

@@ -165,11 +165,12 @@ pub(super) async fn load(
     connection: &mut SqliteConnection,
     ids: impl IntoIterator<Item = JobId>,
 ) -> Result<HashMap<JobId, Row>, StoreError> {
-    let found = sqlx::query("SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?))")
-        .bind(rows::json_array(ids))
-        .fetch_all(connection)
-        .await
-        .map_err(classify)?;
+    let found =
+        sqlx::query("SELECT jobs.* FROM json_each(?) AS wanted CROSS JOIN jobs ON jobs.id = wanted.value")
+            .bind(rows::json_array(ids))
+            .fetch_all(connection)
+            .await
+            .map_err(classify)?;
     found
         .iter()
         .map(|row| Columns(row).row().map(|row| (row.record.job.id, row)))
