@@ -378,7 +378,7 @@ mod tests {
             message_id: Uuid::from_u128(id),
             routing_key: "job.created".into(),
             content_type: "application/json".into(),
-            headers: (id % 2 == 0).then(|| r#"{"a":"b"}"#.to_owned()),
+            headers: (id.is_multiple_of(2)).then(|| r#"{"a":"b"}"#.to_owned()),
             body: Bytes::from_static(body),
             enqueued_at: Timestamp::from_micros(1_000_000 + i64::try_from(id).unwrap()),
         })
