@@ -3,13 +3,14 @@
 //! Every write of every port goes through the one writer task. It takes what is waiting, runs it in one
 //! `BEGIN IMMEDIATE` transaction, and answers after the commit, so that a hundred callers pay for one commit.
 //! An operation that fails rolls the group back; each is then run again in a transaction of its
-//! own, so that it fails alone. Operations must therefore be repeatable.
+//! own, so that it fails alone. Operations must therefore be repeatable, and statements may end with `OR FAIL`:
+//! what a failed statement did is rolled back with its transaction, and SQLite need not keep copies of pages.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sqlx::sqlite::{
@@ -337,65 +338,11 @@ where
 
 async fn run_writer(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Box<dyn Write>>) {
     let mut group = Vec::with_capacity(GROUP_LIMIT);
-    let mut pace = Pace::default();
     while waiting.recv_many(&mut group, GROUP_LIMIT).await > 0 {
-        if let Some(until) = pace.wait() {
-            gather(&mut waiting, &mut group, until).await;
-        }
-        let begun = Instant::now();
         commit_group(&mut connection, std::mem::take(&mut group)).await;
-        pace.committed(begun, !waiting.is_empty());
     }
     // Folds the log back into the file; a failure costs only time at the next start.
     let _ = connection.close().await;
-}
-
-/// Lets more writes join the group until it is time, or the group is full.
-async fn gather(
-    waiting: &mut mpsc::Receiver<Box<dyn Write>>,
-    group: &mut Vec<Box<dyn Write>>,
-    until: Instant,
-) {
-    let full = async {
-        while group.len() < GROUP_LIMIT {
-            match waiting.recv().await {
-                Some(write) => group.push(write),
-                None => return,
-            }
-        }
-    };
-    // Running out of time is what is expected.
-    let _ = tokio::time::timeout_at(until.into(), full).await;
-}
-
-/// How often the writer commits. A commit has a price of its own: pages that every transaction touches are
-/// written again, and threads change. A busy writer therefore commits at most every [`Pace::EVERY`],
-/// for more writes at a time; an idle one commits at once.
-#[derive(Default)]
-struct Pace {
-    last: Option<Instant>,
-    /// Part of the latest commits at whose end other writes were waiting, from 0 to 1.
-    busy: f64,
-}
-
-impl Pace {
-    /// Least time between the beginnings of two commits of a busy writer.
-    const EVERY: Duration = Duration::from_millis(4);
-    /// A writer that is found busier than this is paced.
-    const BUSY: f64 = 0.5;
-    /// Weight of the latest commit.
-    const WEIGHT: f64 = 0.05;
-
-    /// When to commit; none for at once.
-    fn wait(&self) -> Option<Instant> {
-        let next = self.last? + Self::EVERY;
-        (self.busy > Self::BUSY && next > Instant::now()).then_some(next)
-    }
-
-    fn committed(&mut self, begun: Instant, others_wait: bool) {
-        self.busy += (f64::from(u8::from(others_wait)) - self.busy) * Self::WEIGHT;
-        self.last = Some(begun);
-    }
 }
 
 async fn commit_group(connection: &mut SqliteConnection, mut group: Vec<Box<dyn Write>>) {

@@ -19,7 +19,7 @@ use crate::StoreError;
 /// Number of the queue that takes a message id only once.
 pub const DEAD_LETTER_QUEUE: u8 = 3;
 
-const INSERT: &str = "INSERT INTO messages \
+const INSERT: &str = "INSERT OR FAIL INTO messages \
      (row, queue, message_id, routing_key, content_type, headers, body, enqueued_at) VALUES";
 
 /// A message as it is kept.

@@ -228,7 +228,7 @@ async fn commit_in(
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
     // Whether the row is backed is read in the same statement: the message may have been parked meanwhile.
-    const BEFORE: &str = "UPDATE jobs SET status = v.column3, updated_at = v.column4, attempt = v.column5, \
+    const BEFORE: &str = "UPDATE OR FAIL jobs SET status = v.column3, updated_at = v.column4, attempt = v.column5, \
          attempts = v.column6, started_at = NULL, executor = NULL, finished_at = v.column7, result = v.column8, \
          error = v.column9, backed = CASE WHEN v.column3 < 5 THEN 0 ELSE jobs.backed END, \
          due_at = CASE WHEN v.column3 >= 5 AND jobs.backed THEN NULL ELSE v.column10 END FROM (VALUES";

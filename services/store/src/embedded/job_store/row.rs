@@ -230,7 +230,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, new: &[Row]) -> Re
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    const BEFORE: &str = "INSERT INTO jobs (id, type, created_at, digest, payload, metadata, options, retry_of, \
+    const BEFORE: &str = "INSERT OR FAIL INTO jobs (id, type, created_at, digest, payload, metadata, options, retry_of, \
          correlation_id, traceparent, submitted_at, submitted_by, taken_at, taken_by, valid, scheduled_for, \
          status, updated_at, attempt, takes, lost, started_at, executor, attempts, finished_at, result, error, \
          cancel_requested, due_at, token, backed) VALUES";
@@ -295,7 +295,7 @@ pub(super) async fn update(connection: &mut SqliteConnection, changed: &[Row]) -
         .iter()
         .map(|row| Ok((row, Mutable::of(row)?)))
         .collect::<Result<Vec<_>, StoreError>>()?;
-    const BEFORE: &str = "UPDATE jobs SET status = v.column2, updated_at = v.column3, attempt = v.column4, \
+    const BEFORE: &str = "UPDATE OR FAIL jobs SET status = v.column2, updated_at = v.column3, attempt = v.column4, \
          takes = v.column5, lost = v.column6, started_at = v.column7, executor = v.column8, attempts = v.column9, \
          finished_at = v.column10, result = v.column11, error = v.column12, cancel_requested = v.column13, \
          due_at = v.column14, token = v.column15, backed = v.column16 FROM (VALUES";
