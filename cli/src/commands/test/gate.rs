@@ -110,7 +110,7 @@ impl Gate {
     pub(super) async fn submit(&self, submission: &Value) -> Result<JobAccepted, String> {
         let mut submission = submission.clone();
         if submission["id"].is_null() {
-            submission["id"] = serde_json::json!(Uuid::now_v7());
+            submission["id"] = serde_json::json!(Uuid::new_v4());
         }
         let accepted = self
             .patiently(|| self.gateway().submit_value(&submission))
