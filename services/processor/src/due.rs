@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use odd_contracts::{JobStatus, Producer};
 use odd_runtime::Shutdown;
-use odd_store::{Claim, ClaimToken, Claimed, JobStore};
+use odd_store::{Claim, ClaimToken, Claimed, JobStore, StoreError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::executor::Executor;
@@ -49,17 +49,42 @@ pub(crate) struct Claimer {
 impl Claimer {
     /// Runs until the role is told to stop.
     pub(crate) async fn run(self) {
+        let mut patience = Patience::default();
         while !self.shutdown.is_signalled() {
             tokio::select! {
                 () = self.shutdown.signalled() => return,
                 () = self.until_due() => {}
             }
-            let slot = tokio::select! {
-                () = self.shutdown.signalled() => return,
-                slot = self.slots.clone().acquire_owned() => slot,
-            };
-            let Ok(slot) = slot else { return };
-            self.claim(slot).await;
+            match self.round().await {
+                Ok(()) => patience = Patience::default(),
+                Err(error) => patience.wait("claim due jobs", &error).await,
+            }
+        }
+    }
+
+    /// Claims once. Never dropped midway: what is claimed must be started.
+    async fn round(&self) -> Result<(), StoreError> {
+        self.claim_ended().await?;
+        // No slot may be free for long, while jobs come due that need none.
+        match tokio::time::timeout(LOOK, self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) if !self.shutdown.is_signalled() => self.claim(slot).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Claims jobs that ended and whose events are not confirmed.
+    async fn claim_ended(&self) -> Result<(), StoreError> {
+        for claimed in self.store.claim_ended(&self.new_claim(), BATCH).await? {
+            self.publish(&claimed).await;
+        }
+        Ok(())
+    }
+
+    fn new_claim(&self) -> Claim {
+        Claim {
+            token: ClaimToken::fresh(),
+            by: self.by.clone(),
+            lease: self.lease,
         }
     }
 
@@ -83,27 +108,21 @@ impl Claimer {
     }
 
     /// Claims as many due jobs as there are free slots, one of which is `first`.
-    async fn claim(&self, first: OwnedSemaphorePermit) {
+    async fn claim(&self, first: OwnedSemaphorePermit) -> Result<(), StoreError> {
         let mut slots = vec![first];
         while slots.len() < BATCH
             && let Ok(slot) = self.slots.clone().try_acquire_owned()
         {
             slots.push(slot);
         }
-        let claim = Claim {
-            token: ClaimToken::fresh(),
-            by: self.by.clone(),
-            lease: self.lease,
-        };
-        match self.store.claim_due(&claim, slots.len()).await {
-            Ok(claimed) if claimed.is_empty() => tokio::time::sleep(SHORTEST).await,
-            Ok(claimed) => {
-                for one in claimed {
-                    self.start(one, &mut slots).await;
-                }
-            }
-            Err(error) => Patience::default().wait("claim due jobs", &error).await,
+        let claimed = self.store.claim_due(&self.new_claim(), slots.len()).await?;
+        if claimed.is_empty() {
+            tokio::time::sleep(SHORTEST).await;
         }
+        for one in claimed {
+            self.start(one, &mut slots).await;
+        }
+        Ok(())
     }
 
     async fn start(&self, claimed: Claimed, slots: &mut Vec<OwnedSemaphorePermit>) {
@@ -111,12 +130,16 @@ impl Claimer {
             && let Some(slot) = slots.pop()
         {
             self.executor.start(claimed, None, slot).await;
-            return;
+        } else {
+            self.publish(&claimed).await;
         }
+    }
+
+    async fn publish(&self, claimed: &Claimed) {
         // The publisher outlives the claimer.
         let _ = self
             .publications
-            .send(Publication::of_history(&claimed, None))
+            .send(Publication::of_history(claimed, None))
             .await;
     }
 }

@@ -8,7 +8,7 @@ use odd_store::Claimed;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::conclude::Outcome;
-use crate::hand::{InHand, Message, Stop};
+use crate::hand::{InHand, Message, Stop, acknowledge};
 use crate::handlers::{Execution, HandlerError, Registry};
 use crate::meters::Meters;
 
@@ -72,6 +72,8 @@ impl Executor {
                     .await;
             } else {
                 this.in_hand.remove(claimed.record.job.id, claimed.token);
+                // The row is due, or somebody else's: it stands for the message.
+                acknowledge(message).await;
             }
         });
         if futures::poll!(execution.as_mut()).is_pending() {

@@ -27,6 +27,8 @@ use crate::work::{Refusal, parse};
 
 /// Time that a delivery may wait for a free slot, and that a job may run, before its message is acknowledged.
 pub(crate) const PARK_AFTER: Duration = Duration::from_secs(5);
+/// A consumer that worked for so long ended for a new reason.
+const STEADY: Duration = Duration::from_secs(10);
 /// Deliveries taken in one statement at most.
 const BATCH: usize = 256;
 
@@ -79,7 +81,12 @@ impl Intake {
                     continue;
                 }
             };
-            match self.consume(&mut *consumer).await {
+            let begun = Instant::now();
+            let consumed = self.consume(&mut *consumer).await;
+            if begun.elapsed() > STEADY {
+                patience = Patience::default();
+            }
+            match consumed {
                 Ok(()) => {
                     // What feeds the publisher ends, so that it can.
                     drop(self);
@@ -90,15 +97,13 @@ impl Intake {
                 Err(Interrupted::Store(error)) => {
                     // What is not taken goes back to the queue, and waits there for the store.
                     drop(consumer);
-                    self.until_store_answers(error).await;
-                    patience = Patience::default();
+                    self.until_store_answers(error, &mut patience).await;
                 }
             }
         }
     }
 
-    async fn until_store_answers(&self, error: StoreError) {
-        let mut patience = Patience::default();
+    async fn until_store_answers(&self, error: StoreError, patience: &mut Patience) {
         let mut error = error;
         loop {
             self.store_check.failed(&error);
@@ -234,7 +239,10 @@ impl Intake {
                         self.follow_up(work, message, taken, slots).await?;
                     }
                 }
-                Err(error) if error.is_transient() => return Err(Interrupted::Store(error)),
+                // Only what the store refuses is the data's own fault.
+                Err(error) if !matches!(error, StoreError::Refused(_)) => {
+                    return Err(Interrupted::Store(error));
+                }
                 Err(error) if work.len() == 1 => {
                     let refused = work.iter().zip(messages).map(|(work, (delivery, message))| {
                         (Refusal::by_store(work, &error), delivery, message)
@@ -330,7 +338,9 @@ impl Intake {
         let failed = match refusal.poison(&self.by) {
             Some(poison) => match self.store.fail_poison(vec![poison], &claim).await {
                 Ok(failed) => failed.into_iter().flatten().next(),
-                Err(error) if error.is_transient() => return Err(Interrupted::Store(error)),
+                Err(error) if !matches!(error, StoreError::Refused(_)) => {
+                    return Err(Interrupted::Store(error));
+                }
                 Err(error) => {
                     tracing::error!(%error, "a refused message's job could not be stored as FAILED");
                     None

@@ -237,6 +237,9 @@ pub trait JobStore: Send + Sync + 'static {
     /// FAILED. A job that ended is returned so that its history is published again, and then settled. All are unbacked.
     async fn claim_due(&self, claim: &Claim, limit: usize) -> Result<Vec<Claimed>, StoreError>;
 
+    /// The same for jobs that ended alone: they need no slot, only their history published again.
+    async fn claim_ended(&self, claim: &Claim, limit: usize) -> Result<Vec<Claimed>, StoreError>;
+
     /// Time until the next job is due, zero where one is overdue; none where no job is.
     async fn next_due(&self) -> Result<Option<Duration>, StoreError>;
 

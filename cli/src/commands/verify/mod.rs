@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use odd_client::{ClientError, ReadModel};
+use odd_contracts::names::spine::JOBS_CREATED;
 use odd_contracts::{JobId, Timestamp};
 use odd_engine::ledger;
 use serde::Serialize;
@@ -128,19 +129,22 @@ async fn settle(
     }
 }
 
-/// One look. The job store is read before the log: what the store says was published before.
+/// One look. The queue is read before the job store, and that before the log: what leaves one is in the next by then.
 async fn reconcile(
     read_model: &ReadModel,
     ledger: BTreeSet<JobId>,
     cut_off: Timestamp,
 ) -> Result<Verdict, ClientError> {
+    let overview = read_model.overview().await?;
+    let work = overview.queues.iter().filter(|queue| queue.name == JOBS_CREATED);
+    let queued = work.map(|queue| queue.ready + queue.unacknowledged).sum();
     let jobs: Jobs = read_model
         .export_jobs()
         .await?
         .map_ok(|job| (job.id, job))
         .try_collect()
         .await?;
-    let mut reconciliation = Reconciliation::new(&jobs, ledger, cut_off, Timestamp::now());
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, queued, cut_off, Timestamp::now());
     let mut log = read_model.export_events().await?;
     while let Some(history) = log.try_next().await? {
         reconciliation.history(&history);

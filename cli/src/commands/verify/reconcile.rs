@@ -88,6 +88,8 @@ pub(super) struct Reconciliation<'a> {
     ledger: BTreeSet<JobId>,
     cut_off: Timestamp,
     now: Timestamp,
+    queued: u64,
+    busy: bool,
     seen: BTreeSet<JobId>,
     by_status: BTreeMap<JobStatus, u64>,
     later: bool,
@@ -95,9 +97,20 @@ pub(super) struct Reconciliation<'a> {
 }
 
 impl<'a> Reconciliation<'a> {
-    /// Begins with what the job store knows and the ledger's ids of before the cut-off.
-    pub(super) fn new(jobs: &'a Jobs, ledger: BTreeSet<JobId>, cut_off: Timestamp, now: Timestamp) -> Self {
+    /// Begins with what the job store knows, the ledger's ids of before the cut-off, and how many work messages
+    /// were queued before the job store was read: so many accepted jobs need not be known to it yet.
+    pub(super) fn new(
+        jobs: &'a Jobs,
+        ledger: BTreeSet<JobId>,
+        queued: u64,
+        cut_off: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let runs =
+            |job: &ExportedJob| job.status == JobStatus::Executing && job.due_at.is_some_and(|due| due > now);
         Self {
+            queued,
+            busy: jobs.values().any(runs),
             jobs,
             ledger,
             cut_off,
@@ -130,8 +143,7 @@ impl<'a> Reconciliation<'a> {
         match job {
             Some(job) => self.compare(job, &history.sequences, created),
             None if created => {
-                self.verdict.accepted += 1;
-                self.verdict.lost.add(
+                self.miss(
                     history.id,
                     "its job.created is in the event log, but the job store does not know it",
                 );
@@ -157,17 +169,27 @@ impl<'a> Reconciliation<'a> {
                 self.later = true;
             }
         }
-        for id in &self.ledger {
-            if !self.seen.contains(id) && !self.jobs.contains_key(id) {
-                self.verdict.accepted += 1;
-                self.verdict.lost.add(
-                    *id,
+        for id in std::mem::take(&mut self.ledger) {
+            if !self.seen.contains(&id) && !self.jobs.contains_key(&id) {
+                self.miss(
+                    id,
                     "it was answered with 202, but neither job store nor event log know it",
                 );
             }
         }
         self.compare_counters(counters);
         self.verdict
+    }
+
+    /// An accepted job that the job store does not know: on its way while work messages are queued, else lost.
+    fn miss(&mut self, id: JobId, detail: &str) {
+        self.verdict.accepted += 1;
+        if self.queued > 0 {
+            self.queued -= 1;
+            self.verdict.in_flight += 1;
+        } else {
+            self.verdict.lost.add(id, detail);
+        }
     }
 
     fn compare(&mut self, job: &ExportedJob, recorded: &[u32], created: bool) {
@@ -182,6 +204,18 @@ impl<'a> Reconciliation<'a> {
         self.verdict.terminal += u64::from(accepted);
         let missing = difference(&job.sequences, recorded);
         let foreign = difference(recorded, &job.sequences);
+        if let (Some(due), false, true) = (job.due_at, missing.is_empty(), foreign.is_empty()) {
+            // The row still stands for its events: they will be published again when it comes due.
+            if self.now.since(due) > STUCK_AFTER {
+                let overdue = self.now.since(due).as_secs();
+                self.verdict
+                    .stuck
+                    .add(job.id, format!("its events are overdue by {overdue} s"));
+            } else {
+                self.verdict.in_flight += 1;
+            }
+            return;
+        }
         if !missing.is_empty() {
             self.verdict
                 .drifted
@@ -203,7 +237,11 @@ impl<'a> Reconciliation<'a> {
                 job.id,
                 format!("it is {} and nobody owes it anything", job.status),
             ),
-            Some(due) if self.now.since(due) > STUCK_AFTER => {
+            // While every slot is taken, what waits for one is late and not forgotten.
+            Some(due)
+                if self.now.since(due) > STUCK_AFTER
+                    && !(self.busy && job.status != JobStatus::Executing) =>
+            {
                 let overdue = self.now.since(due).as_secs();
                 self.verdict
                     .stuck
@@ -334,7 +372,7 @@ mod tests {
     ) -> Verdict {
         let jobs: Jobs = jobs.iter().map(|job| (job.id, job.clone())).collect();
         let ledger = ledger.iter().map(|n| id(*n)).collect();
-        let mut reconciliation = Reconciliation::new(&jobs, ledger, at(100), at(200));
+        let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, at(100), at(200));
         for history in log {
             reconciliation.history(history);
         }
@@ -433,5 +471,42 @@ mod tests {
         assert!(verdict.is_ok(), "{verdict:?}");
         assert_eq!(verdict.accepted, 0);
         assert!(!verdict.counters_compared);
+    }
+
+    #[test]
+    fn queued_work_is_on_its_way_and_not_lost() {
+        let jobs = Jobs::new();
+        let mut reconciliation = Reconciliation::new(&jobs, [id(2)].into(), 1, at(100), at(200));
+        reconciliation.history(&history(1, &[0]));
+        let verdict = reconciliation.finish(&counters(&[(JobStatus::Pending, 1)]));
+        assert_eq!(
+            (verdict.accepted, verdict.in_flight, verdict.lost.count),
+            (2, 1, 1)
+        );
+        assert!(!verdict.is_settled());
+    }
+
+    #[test]
+    fn waiting_for_a_slot_is_not_stuck_while_slots_are_taken() {
+        let waiting = job(1, JobStatus::Validated, Some(100), &[0, 1]);
+        let running = job(2, JobStatus::Executing, Some(220), &[0, 1]);
+        let verdict = verify(&[waiting.clone(), running], &[], &[], &counters(&[]));
+        assert_eq!((verdict.stuck.count, verdict.in_flight), (0, 2));
+        let verdict = verify(&[waiting], &[], &[], &counters(&[]));
+        assert_eq!(verdict.stuck.count, 1);
+    }
+
+    #[test]
+    fn an_end_whose_events_are_owed_is_in_flight_until_overdue() {
+        let of = |due| {
+            verify(
+                &[job(1, JobStatus::Completed, Some(due), &DONE)],
+                &[history(1, &[0])],
+                &[],
+                &counters(&[(JobStatus::Pending, 1)]),
+            )
+        };
+        assert_eq!((of(220).in_flight, of(220).drifted.count), (1, 0));
+        assert_eq!((of(130).stuck.count, of(130).drifted.count), (1, 0));
     }
 }

@@ -27,7 +27,7 @@ macro_rules! job_store_conformance {
             a_lost_attempt_keeps_its_number, too_many_losses_fail_the_job, parking_moves_the_promise_to_the_row,
             a_parked_delivery_is_due_at_once, cancel_in_every_state, poison_fails_only_what_is_unknown,
             renewal_tells_the_truth, released_jobs_are_due_at_once, lists_filter_and_page, export_is_ordered_and_complete,
-            a_batch_keeps_its_order, texts_survive);
+            a_batch_keeps_its_order, a_batch_may_hold_two_takings_of_a_job, ended_jobs_can_be_claimed_alone, texts_survive);
     };
     (@each $open:expr; $($name:ident),+) => {
         $(#[tokio::test]
@@ -705,4 +705,35 @@ pub async fn texts_survive(store: Store) {
     assert_eq!(stored.record.job.options, expected.options);
     assert_eq!(stored.record.job.retry_of, expected.retry_of);
     assert_eq!(stored.attempts, ending.attempts);
+}
+
+/// Outcomes of two takings of one job in one batch: only the latest is written, and only it is said to be.
+pub async fn a_batch_may_hold_two_takings_of_a_job(store: Store) {
+    let id = Uuid::new_v4();
+    let stale = run(&store, id, Duration::ZERO).await;
+    let current = due(&store).await.remove(0);
+    let failed = conclude(
+        &stale,
+        JobStatus::Failed,
+        AttemptOutcome::Failed,
+        Due::Ended(LONG),
+    );
+    let outcomes = store.commit([failed, completed(&current)].into()).await.unwrap();
+    assert_eq!(outcomes, [Committed::Discarded, Committed::Unbacked]);
+    assert_eq!(status(&store, id).await, JobStatus::Completed);
+}
+
+/// Jobs that only need their history published again are claimed without those that need a slot.
+pub async fn ended_jobs_can_be_claimed_alone(store: Store) {
+    let [ended, running] = [(); 2].map(|()| Uuid::new_v4());
+    let claimed = run(&store, ended, LONG).await;
+    store.park(&[(ended, claimed.token)]).await.unwrap();
+    let mut ending = completed(&claimed);
+    ending.due = Due::Ended(Duration::ZERO);
+    commit(&store, ending).await;
+    run(&store, running, Duration::ZERO).await;
+    let alone = store.claim_ended(&claim(LONG), 10).await.unwrap();
+    let ids: Vec<_> = alone.iter().map(|claimed| claimed.record.job.id).collect();
+    assert_eq!(ids, [ended]);
+    assert_eq!(due(&store).await.len(), 1, "the other is still due");
 }

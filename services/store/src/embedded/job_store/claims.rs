@@ -18,17 +18,25 @@ use crate::lifecycle::Row;
 
 type Held = (JobId, ClaimToken);
 
+/// Which due jobs to claim.
+#[derive(Clone, Copy)]
+pub(super) enum Which {
+    All,
+    Ended,
+}
+
 pub(super) async fn claim_due(
     database: &Database,
     claim: Claim,
     limit: usize,
+    which: Which,
 ) -> Result<Vec<Claimed>, StoreError> {
     let claim = Arc::new(claim);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     database
         .write(move |connection| {
             let claim = claim.clone();
-            Box::pin(async move { claim_due_in(connection, &claim, limit).await })
+            Box::pin(async move { claim_due_in(connection, &claim, limit, which).await })
         })
         .await
 }
@@ -37,9 +45,14 @@ async fn claim_due_in(
     connection: &mut SqliteConnection,
     claim: &Claim,
     limit: i64,
+    which: Which,
 ) -> Result<Vec<Claimed>, StoreError> {
     let now = Timestamp::now();
-    let due = sqlx::query("SELECT * FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?")
+    let select = match which {
+        Which::All => "SELECT * FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+        Which::Ended => "SELECT * FROM jobs WHERE due_at <= ? AND status >= 5 ORDER BY due_at LIMIT ?",
+    };
+    let due = sqlx::query(select)
         .bind(now.micros())
         .bind(limit)
         .fetch_all(&mut *connection)
@@ -233,7 +246,7 @@ async fn commit_in(
          error = v.column9, backed = CASE WHEN v.column3 < 5 THEN 0 ELSE jobs.backed END, \
          due_at = CASE WHEN v.column3 >= 5 AND jobs.backed THEN NULL ELSE v.column10 END FROM (VALUES";
     const AFTER: &str = ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status < 5 \
-         RETURNING jobs.id, jobs.backed";
+         RETURNING jobs.id, jobs.token, jobs.backed";
     let written = rows::execute(connection, BEFORE, AFTER, 10, &prepared, |query, item| {
         let record = &item.commit.record;
         query
@@ -249,13 +262,27 @@ async fn commit_in(
             .bind(item.due_at)
     })
     .await?;
-    let backed: HashMap<String, bool> = returned(&written, "backed")?;
+    // By token as well: a batch may hold the outcomes of two takings of one job.
+    let mut backed: HashMap<(String, Vec<u8>), bool> = HashMap::with_capacity(written.len());
+    for row in &written {
+        let key = (
+            row.try_get("id").map_err(classify)?,
+            row.try_get("token").map_err(classify)?,
+        );
+        backed.insert(key, row.try_get("backed").map_err(classify)?);
+    }
     Ok(commits
         .iter()
-        .map(|commit| match backed.get(&commit.record.job.id.to_string()) {
-            Some(true) => Committed::Backed,
-            Some(false) => Committed::Unbacked,
-            None => Committed::Discarded,
+        .map(|commit| {
+            let key = (
+                commit.record.job.id.to_string(),
+                commit.token.0.as_bytes().to_vec(),
+            );
+            match backed.get(&key) {
+                Some(true) => Committed::Backed,
+                Some(false) => Committed::Unbacked,
+                None => Committed::Discarded,
+            }
         })
         .collect())
 }

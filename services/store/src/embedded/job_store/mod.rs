@@ -71,7 +71,11 @@ impl JobStore for SqliteJobStore {
     }
 
     async fn claim_due(&self, claim: &Claim, limit: usize) -> Result<Vec<Claimed>, StoreError> {
-        claims::claim_due(&self.database, claim.clone(), limit).await
+        claims::claim_due(&self.database, claim.clone(), limit, claims::Which::All).await
+    }
+
+    async fn claim_ended(&self, claim: &Claim, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+        claims::claim_due(&self.database, claim.clone(), limit, claims::Which::Ended).await
     }
 
     async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
