@@ -301,7 +301,8 @@ mod tests {
         Instance {
             name: InstanceName::default(),
             home: Home::at(home),
-            port_offset: 47_000,
+            // Below the ports that systems give to outgoing connections.
+            port_offset: 24_500,
         }
     }
 
