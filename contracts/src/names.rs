@@ -118,6 +118,20 @@ pub mod env {
     pub const SQLITE_PATH: &str = "ODD_SQLITE_PATH";
     /// `normal` (survives a killed process) or `full` (survives a power cut).
     pub const SQLITE_SYNCHRONOUS: &str = "ODD_SQLITE_SYNCHRONOUS";
+    /// Address of RabbitMQ, such as `amqp://user:password@host:5672/vhost`. With it a role runs on servers, not on SQLite.
+    pub const AMQP_URL: &str = "ODD_AMQP_URL";
+    /// Address of RabbitMQ's management interface, which tells what consumers hold unacknowledged.
+    pub const AMQP_MANAGEMENT_URL: &str = "ODD_AMQP_MANAGEMENT_URL";
+    /// Address of PostgreSQL with the job store's database, such as `postgres://user:password@host:5432/odd`.
+    pub const POSTGRES_URL: &str = "ODD_POSTGRES_URL";
+    /// Address of MongoDB with the event log's database, such as `mongodb://user:password@host:27017/odd?authSource=admin`.
+    pub const MONGO_URL: &str = "ODD_MONGO_URL";
+    /// Address of Redis with the number of its database, such as `redis://:password@host:6379/0`.
+    pub const REDIS_URL: &str = "ODD_REDIS_URL";
+    /// What the names of all keys in Redis begin with.
+    pub const REDIS_PREFIX: &str = "ODD_REDIS_PREFIX";
+    /// Days that events are kept in MongoDB; for ever where absent.
+    pub const EVENT_RETENTION_DAYS: &str = "ODD_EVENT_RETENTION_DAYS";
     /// Filter of log lines, such as `info` or `odd_processor=debug`.
     pub const LOG: &str = "ODD_LOG";
     /// Origins that browsers may call the read-model and the gateway from, separated by commas.
@@ -130,6 +144,8 @@ pub mod env {
     pub const GATEWAY_MAX_WAITING: &str = "ODD_GATEWAY_MAX_WAITING";
     /// Jobs that a processor executes at the same time.
     pub const PROCESSOR_SLOTS: &str = "ODD_PROCESSOR_SLOTS";
+    /// Seconds after which a job whose processor is lost is taken by another.
+    pub const PROCESSOR_LEASE_SECONDS: &str = "ODD_PROCESSOR_LEASE_SECONDS";
     /// Events that the read-model keeps for each slow client of its live stream.
     pub const READ_MODEL_STREAM_EVENTS: &str = "ODD_READ_MODEL_STREAM_EVENTS";
     /// Address of the gateway, for clients.

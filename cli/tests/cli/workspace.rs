@@ -63,7 +63,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("odd-client", &["odd-contracts"]),
     ("odd-engine", &["odd-contracts", "odd-client"]),
     ("odd-tui", &["odd-contracts", "odd-client"]),
-    ("odd-testkit", &["odd-contracts", "odd-client", "odd-engine"]),
+    (
+        "odd-testkit",
+        &["odd-contracts", "odd-client", "odd-engine", "odd-store", "odd-spine"],
+    ),
 ];
 
 /// What a role may depend on within the workspace: never another role.

@@ -25,9 +25,19 @@ impl Config {
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             slots: reader.within(env::PROCESSOR_SLOTS, Self::DEFAULT_SLOTS, 1..=10_000),
-            lease: Self::DEFAULT_LEASE,
+            lease: lease(reader),
         }
     }
+}
+
+/// A lease is renewed several times in its time, over a store that may be slow for a moment: not below 2 s.
+fn lease(reader: &mut Reader<'_>) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(2);
+    let lease = reader.duration_seconds(env::PROCESSOR_LEASE_SECONDS, Config::DEFAULT_LEASE);
+    if lease < SHORTEST {
+        reader.reject(env::PROCESSOR_LEASE_SECONDS, "expected at least 2 seconds");
+    }
+    lease
 }
 
 impl Default for Config {
