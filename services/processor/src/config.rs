@@ -30,12 +30,12 @@ impl Config {
     }
 }
 
-/// A lease is renewed several times in its time, over a store that may be slow for a moment: not below 2 s.
+/// Claims are renewed every other second, over a store that may be slow for a moment: a lease is not below 5 s.
 fn lease(reader: &mut Reader<'_>) -> Duration {
-    const SHORTEST: Duration = Duration::from_secs(2);
+    const SHORTEST: Duration = Duration::from_secs(5);
     let lease = reader.duration_seconds(env::PROCESSOR_LEASE_SECONDS, Config::DEFAULT_LEASE);
     if lease < SHORTEST {
-        reader.reject(env::PROCESSOR_LEASE_SECONDS, "expected at least 2 seconds");
+        reader.reject(env::PROCESSOR_LEASE_SECONDS, "expected at least 5 seconds");
     }
     lease
 }
