@@ -1,7 +1,7 @@
 # Thin targets over cargo and the binary `odd`. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test lint release install bench clean
+.PHONY: help setup build up down test lint release install bench images images-fast clean
 
 # A fresh rustup installation is found before the shell was started anew.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -13,7 +13,7 @@ ODD := $(TARGET_DIR)/debug/odd
 FEATURES := --features odd/failpoints
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Check for what a build needs (installs a C compiler where it may)
 	@./scripts/setup.sh
@@ -27,7 +27,8 @@ up: build ## Build and start the observatory, print where to look
 down: ## Stop the observatory, keep its data
 	@if [ -x $(ODD) ]; then $(ODD) down; else echo "nothing is built, so nothing was started from here"; fi
 
-test: setup ## Run every test (set-up included)
+test: ## Run every test (set-up included: compiler, Docker engine, images)
+	@./scripts/setup.sh --tests
 	cargo test --locked --workspace $(FEATURES) --no-fail-fast
 
 lint: setup ## Check formatting and lints
@@ -43,6 +44,14 @@ install: setup ## Install `odd` for this user
 
 bench: release ## Measure on an instance of its own, removed afterwards
 	./scripts/bench.sh $(TARGET_DIR)/release/odd
+
+images: ## Build the servers' images from Debian packages, for machines without an image registry
+	@./scripts/docker.sh
+	@./scripts/images.sh
+
+images-fast: ## The same for the MongoDB stand-in with its compiled server, for measurements (ten minutes)
+	@./scripts/docker.sh
+	@./scripts/images.sh --fast
 
 clean: down ## Stop the observatory and remove what was built (data stays)
 	cargo clean

@@ -1,7 +1,11 @@
 #!/bin/sh
 # Checks for what a build needs. Installs a missing C compiler on Debian and Ubuntu where it may (as root);
 # says exactly what to do in every other case. Changes nothing where everything is there.
+# usage: scripts/setup.sh [--tests]
+#
+# --tests   also for what tests need: a Docker engine (scripts/docker.sh) and the images of the servers (scripts/test-images.sh)
 set -eu
+cd "$(dirname "$0")/.."
 
 minimum=1.95
 
@@ -33,4 +37,9 @@ if ! command -v cc >/dev/null 2>&1; then
     echo "installing a C compiler (gcc, libc6-dev)" >&2
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+fi
+
+if [ "${1:-}" = --tests ]; then
+    scripts/docker.sh
+    scripts/test-images.sh
 fi

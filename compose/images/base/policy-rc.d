@@ -1,0 +1,3 @@
+#!/bin/sh
+# No package starts a server while an image is built.
+exit 101
