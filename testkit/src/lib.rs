@@ -1,15 +1,26 @@
-//! What tests of several crates share: waiting for a state, ports that nobody uses, and instances that clear up after
-//! themselves however the test ends. A development dependency only.
+//! What tests of several crates share: real servers in containers, faults between a role and a server, waiting for a
+//! state, ports that nobody uses, and instances that clear up after themselves however the test ends. A development
+//! dependency only.
 
 #![expect(
     clippy::print_stderr,
     reason = "what a failing test shows goes to standard error"
 )]
 
+mod container;
+mod docker;
+mod images;
 mod instance;
+mod keeper;
 mod ports;
+mod run;
+mod runtime;
+pub mod servers;
+mod specification;
 mod wait;
 
+pub use container::Container;
+pub use images::Service;
 pub use instance::{Instance, Output};
 pub use ports::{free_port, free_port_offset};
 pub use wait::wait_for;
