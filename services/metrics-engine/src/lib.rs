@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odd_contracts::Role;
+use odd_runtime::error::chain;
 use odd_runtime::{Metrics, Readiness, RoleError, Server, Shutdown, Tasks, telemetry};
 use odd_spine::Spine;
 use odd_store::{Counters, EventLog};
@@ -108,11 +109,11 @@ fn probe(readiness: &Readiness, tasks: &Tasks, ports: &Ports) {
     let event_log = Arc::clone(&ports.event_log);
     readiness.probe(tasks, "event-log", PROBE_INTERVAL, move || {
         let event_log = Arc::clone(&event_log);
-        async move { event_log.ping().await }
+        async move { event_log.ping().await.map_err(|error| chain(&error).to_string()) }
     });
     let counters = Arc::clone(&ports.counters);
     readiness.probe(tasks, "counters", PROBE_INTERVAL, move || {
         let counters = Arc::clone(&counters);
-        async move { counters.ping().await }
+        async move { counters.ping().await.map_err(|error| chain(&error).to_string()) }
     });
 }

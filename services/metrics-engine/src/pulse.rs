@@ -15,6 +15,7 @@ pub(crate) struct Pulse {
     check: Check,
     backoff: Duration,
     troubled: bool,
+    said: Option<String>,
 }
 
 impl Pulse {
@@ -23,6 +24,7 @@ impl Pulse {
             check,
             backoff: FIRST_BACKOFF,
             troubled: false,
+            said: None,
         }
     }
 
@@ -38,14 +40,24 @@ impl Pulse {
         self.check.ok();
         self.backoff = FIRST_BACKOFF;
         self.troubled = false;
+        if self.said.take().is_some() {
+            tracing::info!("recording goes on");
+        }
     }
 
-    /// Something failed. Returns the wait before the next attempt.
-    pub(crate) fn failed(&mut self, reason: &str) -> Duration {
+    /// Something failed. Returns the wait before the next attempt, half of which is random: `jitter` (0 to 1) spreads
+    /// replicas that lost the same server.
+    pub(crate) fn failed(&mut self, reason: &str, jitter: f64) -> Duration {
         self.check.failed(reason);
+        if self.said.as_deref() == Some(reason) {
+            tracing::debug!(reason, "recording is interrupted again");
+        } else {
+            tracing::warn!(reason, "recording is interrupted");
+            self.said = Some(reason.to_owned());
+        }
         self.troubled = true;
-        let wait = self.backoff;
-        self.backoff = (wait * 2).min(LAST_BACKOFF);
+        let wait = self.backoff.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+        self.backoff = (self.backoff * 2).min(LAST_BACKOFF);
         wait
     }
 }
@@ -66,7 +78,7 @@ mod tests {
         assert!(readiness.is_ready());
         let waits: Vec<_> = (0..8)
             .map(|_| {
-                let wait = pulse.failed("the disk is full");
+                let wait = pulse.failed("the disk is full", 1.0);
                 pulse.consuming();
                 wait.as_millis()
             })
@@ -75,6 +87,6 @@ mod tests {
         assert!(!readiness.is_ready());
         pulse.well();
         assert!(readiness.is_ready());
-        assert_eq!(pulse.failed("again"), FIRST_BACKOFF);
+        assert_eq!(pulse.failed("again", 0.0), FIRST_BACKOFF / 2);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -20,6 +20,9 @@ use crate::{Config, Ports, bisect};
 
 /// How often a recorder without work says that it is well.
 const IDLE_SIGN: Duration = Duration::from_secs(2);
+
+/// How often the counters are asked whether they can be trusted.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Records every event of the queue `jobs.events`.
 pub(crate) struct Recorder {
@@ -62,6 +65,8 @@ struct Recorded {
     batch: Batch,
     /// Of each event whether the log refused it.
     refused: Vec<bool>,
+    /// Those that it refused, to be put aside.
+    aside: Vec<DeadLetterRequest>,
 }
 
 impl Recorder {
@@ -86,8 +91,7 @@ impl Recorder {
     pub(crate) async fn run(self) {
         let mut pulse = Pulse::new(self.recording.clone());
         while let Err(Interruption::Outage { what, reason }) = self.consume(&mut pulse).await {
-            tracing::warn!(what, reason, "recording is interrupted");
-            let wait = pulse.failed(&format!("{what}: {reason}"));
+            let wait = pulse.failed(&format!("{what}: {reason}"), rand::random());
             if !self.recovered(&mut pulse, wait).await {
                 return;
             }
@@ -101,18 +105,26 @@ impl Recorder {
                 () = sleep(wait) => {}
                 () = self.shutdown.signalled() => return false,
             }
-            match self.ping().await {
+            let answered = tokio::select! {
+                answered = self.ping() => answered,
+                () = self.shutdown.signalled() => return false,
+            };
+            match answered {
                 Ok(()) => return true,
-                Err(reason) => wait = pulse.failed(&reason),
+                Err(reason) => wait = pulse.failed(&reason, rand::random()),
             }
         }
     }
 
     async fn ping(&self) -> Result<(), String> {
         let ports = &self.ports;
-        ports.spine.ping().await.map_err(|error| chain(&error))?;
-        ports.event_log.ping().await.map_err(|error| chain(&error))?;
-        ports.counters.ping().await.map_err(|error| chain(&error))
+        let told = |what, error: &dyn Error| format!("{what}: {}", chain(error));
+        let answer = ports.spine.ping().await;
+        answer.map_err(|error| told("spine", &error))?;
+        let answer = ports.event_log.ping().await;
+        answer.map_err(|error| told("event log", &error))?;
+        let answer = ports.counters.ping().await;
+        answer.map_err(|error| told("counters", &error))
     }
 
     /// Consumes until the role ends or something interrupts it. What is not acknowledged then goes back to
@@ -126,7 +138,11 @@ impl Recorder {
         pulse.consuming();
         // While a batch is recorded, the one before is counted and acknowledged: on one database they share a commit.
         let mut settling = None;
-        while let Some(deliveries) = self.next(consumer.as_mut(), &mut settling, pulse).await? {
+        let mut checked = Instant::now();
+        while let Some(deliveries) = self
+            .next(consumer.as_mut(), &mut settling, pulse, &mut checked)
+            .await?
+        {
             let recording = self.record(Batch::unpack(deliveries));
             let recorded = match settling.take() {
                 None => recording.await?,
@@ -151,8 +167,13 @@ impl Recorder {
         consumer: &mut dyn Consumer,
         settling: &mut Option<Settling<'_>>,
         pulse: &mut Pulse,
+        checked: &mut Instant,
     ) -> Result<Option<Vec<Delivery>>, Interruption> {
         loop {
+            if checked.elapsed() >= CHECK_EVERY {
+                self.check_counters().await?;
+                *checked = Instant::now();
+            }
             tokio::select! {
                 biased;
                 () = self.shutdown.signalled() => return Ok(None),
@@ -171,9 +192,20 @@ impl Recorder {
         }
     }
 
-    /// Puts aside what is no event, and appends the events to the log.
-    async fn record(&self, mut batch: Batch) -> Result<Recorded, Interruption> {
-        self.put_aside(std::mem::take(&mut batch.bad)).await?;
+    /// Finds counters that were emptied or set back without anybody having to count: then they are built anew.
+    async fn check_counters(&self) -> Result<(), Interruption> {
+        let intact = self.ports.counters.is_intact().await;
+        if intact.map_err(Interruption::of("counters"))? {
+            return Ok(());
+        }
+        Err(Interruption::Outage {
+            what: "counters",
+            reason: "they were emptied or set back".to_owned(),
+        })
+    }
+
+    /// Appends the events to the log.
+    async fn record(&self, batch: Batch) -> Result<Recorded, Interruption> {
         fail::fail_point!("metrics_engine.before_append", |_| std::process::abort());
         let event_log = Arc::clone(&self.ports.event_log);
         let appended = bisect::write(&batch.events, self.config.events.get(), |events| {
@@ -189,18 +221,26 @@ impl Recorder {
         for (index, _) in &appended.refused {
             refused[*index] = true;
         }
-        self.put_refused_aside(&batch, "event log", appended.refused)
-            .await?;
-        Ok(Recorded { batch, refused })
+        let aside = Self::dead_letters(&batch, "event log", appended.refused);
+        Ok(Recorded {
+            batch,
+            refused,
+            aside,
+        })
     }
 
-    /// Counts recorded events and acknowledges their deliveries.
+    /// Counts recorded events, puts aside what is no event or what a store refuses, and acknowledges the deliveries.
+    /// In this order: what is interrupted comes again, and must not be put aside once more at each try.
     async fn settle(
         &self,
         recorded: Recorded,
         acknowledger: Arc<dyn Acknowledger>,
     ) -> Result<(), Interruption> {
-        let Recorded { mut batch, refused } = recorded;
+        let Recorded {
+            mut batch,
+            refused,
+            mut aside,
+        } = recorded;
         // Also those that were in the log before: whoever recorded them may have ended before it counted them.
         let (places, events) = batch.take_counted(|index| !refused[index]);
         let counters = Arc::clone(&self.ports.counters);
@@ -215,7 +255,9 @@ impl Recorder {
             .into_iter()
             .map(|(index, error)| (places[index], error))
             .collect();
-        self.put_refused_aside(&batch, "counters", refused).await?;
+        aside.extend(Self::dead_letters(&batch, "counters", refused));
+        aside.append(&mut batch.bad);
+        self.put_aside(aside).await?;
         self.acknowledge(&*acknowledger, &batch.tags()).await
     }
 
@@ -229,12 +271,11 @@ impl Recorder {
         Ok(())
     }
 
-    async fn put_refused_aside(
-        &self,
+    fn dead_letters(
         batch: &Batch,
         store: &'static str,
         refused: Vec<(usize, StoreError)>,
-    ) -> Result<(), Interruption> {
+    ) -> Vec<DeadLetterRequest> {
         let mut requests = Vec::with_capacity(refused.len());
         for (index, error) in refused {
             let event = &batch.events[index];
@@ -246,7 +287,7 @@ impl Recorder {
                 requests.push(batch.refused(index, format!("the {store} refuses it: {reason}")));
             }
         }
-        self.put_aside(requests).await
+        requests
     }
 
     async fn put_aside(&self, requests: Vec<DeadLetterRequest>) -> Result<(), Interruption> {

@@ -25,6 +25,16 @@ pub(crate) enum Outcome {
     Cancelled,
 }
 
+impl Outcome {
+    /// About how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Returned(Ok(Some(result))) => crate::room::value(result),
+            _ => 0,
+        }
+    }
+}
+
 /// The state that `outcome` leads to. `jitter` (0 to 1) spreads the backoff; `lease` is for its events.
 pub(crate) fn conclude(
     claimed: Claimed,

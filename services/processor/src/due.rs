@@ -9,13 +9,17 @@ use odd_store::{Claim, ClaimToken, Claimed, JobStore, StoreError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::executor::Executor;
+use crate::meters::Meters;
 use crate::outbox::Publication;
 use crate::patience::Patience;
+use crate::room::Room;
 
 /// Longest time between two looks at the store: others store jobs too.
 const LOOK: Duration = Duration::from_secs(1);
 /// Shortest time between two looks.
 const SHORTEST: Duration = Duration::from_millis(5);
+/// Longest pause after looks that found due jobs and could claim none.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// Jobs claimed at a time at most.
 const BATCH: usize = 128;
 
@@ -41,6 +45,8 @@ pub(crate) struct Claimer {
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) publications: mpsc::Sender<Publication>,
     pub(crate) wake_up: Arc<WakeUp>,
+    pub(crate) room: Arc<Room>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) by: Producer,
     pub(crate) lease: Duration,
     pub(crate) shutdown: Shutdown,
@@ -50,34 +56,46 @@ impl Claimer {
     /// Runs until the role is told to stop.
     pub(crate) async fn run(self) {
         let mut patience = Patience::default();
+        let mut pause = SHORTEST;
         while !self.shutdown.is_signalled() {
             tokio::select! {
                 () = self.shutdown.signalled() => return,
                 () = self.until_due() => {}
             }
             match self.round().await {
-                Ok(()) => patience = Patience::default(),
-                Err(error) => patience.wait("claim due jobs", &error).await,
+                Ok(0) => {
+                    patience = Patience::default();
+                    // Others were quicker, or hold the rows: the more often, the longer it will take.
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+                Ok(_) => (patience, pause) = (Patience::default(), SHORTEST),
+                Err(error) => {
+                    patience
+                        .wait_unless(&self.shutdown, "claim due jobs", &error)
+                        .await;
+                }
             }
         }
     }
 
-    /// Claims once. Never dropped midway: what is claimed must be started.
-    async fn round(&self) -> Result<(), StoreError> {
-        self.claim_ended().await?;
+    /// Claims once, and tells how many jobs. Never dropped midway: what is claimed must be started.
+    async fn round(&self) -> Result<usize, StoreError> {
+        let ended = self.claim_ended().await?;
         // No slot may be free for long, while jobs come due that need none.
         match tokio::time::timeout(LOOK, self.slots.clone().acquire_owned()).await {
-            Ok(Ok(slot)) if !self.shutdown.is_signalled() => self.claim(slot).await,
-            _ => Ok(()),
+            Ok(Ok(slot)) if !self.shutdown.is_signalled() => Ok(ended + self.claim(slot).await?),
+            _ => Ok(ended),
         }
     }
 
     /// Claims jobs that ended and whose events are not confirmed.
-    async fn claim_ended(&self) -> Result<(), StoreError> {
-        for claimed in self.store.claim_ended(&self.new_claim(), BATCH).await? {
-            self.publish(&claimed).await;
+    async fn claim_ended(&self) -> Result<usize, StoreError> {
+        let claimed = self.store.claim_ended(&self.new_claim(), BATCH).await?;
+        for one in &claimed {
+            self.publish(one).await;
         }
-        Ok(())
+        Ok(claimed.len())
     }
 
     fn new_claim(&self) -> Claim {
@@ -88,10 +106,11 @@ impl Claimer {
         }
     }
 
-    /// Waits until a job is due, as far as anybody knows.
+    /// Waits until a job is due, as far as anybody knows, and there is room for what becomes of it.
     async fn until_due(&self) {
         let mut patience = Patience::default();
         loop {
+            self.room.space().await;
             let wait = match self.store.next_due().await {
                 Ok(Some(due)) if due.is_zero() => return,
                 Ok(due) => due.unwrap_or(LOOK).clamp(SHORTEST, LOOK),
@@ -108,7 +127,7 @@ impl Claimer {
     }
 
     /// Claims as many due jobs as there are free slots, one of which is `first`.
-    async fn claim(&self, first: OwnedSemaphorePermit) -> Result<(), StoreError> {
+    async fn claim(&self, first: OwnedSemaphorePermit) -> Result<usize, StoreError> {
         let mut slots = vec![first];
         while slots.len() < BATCH
             && let Ok(slot) = self.slots.clone().try_acquire_owned()
@@ -116,13 +135,11 @@ impl Claimer {
             slots.push(slot);
         }
         let claimed = self.store.claim_due(&self.new_claim(), slots.len()).await?;
-        if claimed.is_empty() {
-            tokio::time::sleep(SHORTEST).await;
-        }
+        let count = claimed.len();
         for one in claimed {
             self.start(one, &mut slots).await;
         }
-        Ok(())
+        Ok(count)
     }
 
     async fn start(&self, claimed: Claimed, slots: &mut Vec<OwnedSemaphorePermit>) {
@@ -136,10 +153,9 @@ impl Claimer {
     }
 
     async fn publish(&self, claimed: &Claimed) {
+        self.meters.ended_by_taking(claimed);
+        let publication = Publication::of_history(claimed, None, &self.room);
         // The publisher outlives the claimer.
-        let _ = self
-            .publications
-            .send(Publication::of_history(claimed, None))
-            .await;
+        let _ = self.publications.send(publication).await;
     }
 }

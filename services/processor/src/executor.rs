@@ -11,6 +11,7 @@ use crate::conclude::Outcome;
 use crate::hand::{InHand, Message, Stop, acknowledge};
 use crate::handlers::{Execution, HandlerError, Registry};
 use crate::meters::Meters;
+use crate::room::{Held, Room, weigh};
 
 /// A job whose execution ended.
 pub(crate) struct Finished {
@@ -20,6 +21,8 @@ pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     /// Its message, where it came by one.
     pub(crate) message: Option<Arc<Message>>,
+    /// The room that it takes until its events are confirmed.
+    pub(crate) held: Held,
 }
 
 /// Executes jobs by their handlers.
@@ -27,22 +30,30 @@ pub(crate) struct Executor {
     registry: Registry,
     in_hand: Arc<InHand>,
     meters: Arc<Meters>,
+    room: Arc<Room>,
     finished: mpsc::Sender<Finished>,
+    /// Dropped with the executor, which lives as long as anybody can start an execution, and as every execution.
+    _alive: mpsc::Sender<()>,
 }
 
 impl Executor {
-    /// An executor that hands what has ended to `finished`.
+    /// An executor that hands what has ended to `finished`. `alive` is dropped when nothing runs or can be started
+    /// any more.
     pub(crate) fn new(
         registry: Registry,
         in_hand: Arc<InHand>,
         meters: Arc<Meters>,
+        room: Arc<Room>,
         finished: mpsc::Sender<Finished>,
+        alive: mpsc::Sender<()>,
     ) -> Arc<Self> {
         Arc::new(Self {
             registry,
             in_hand,
             meters,
+            room,
             finished,
+            _alive: alive,
         })
     }
 
@@ -59,8 +70,8 @@ impl Executor {
         let this = self.clone();
         let mut execution = Box::pin(async move {
             let outcome = this.execute(&claimed, &stop).await;
-            drop(slot);
             if let Some(outcome) = outcome {
+                let held = this.room.hold(weigh(&claimed.record) + outcome.weight());
                 // The receiver ends only after every sender: this cannot fail while an execution lives.
                 let _ = this
                     .finished
@@ -68,6 +79,7 @@ impl Executor {
                         claimed,
                         outcome,
                         message,
+                        held,
                     })
                     .await;
             } else {
@@ -75,6 +87,8 @@ impl Executor {
                 // The row is due, or somebody else's: it stands for the message.
                 acknowledge(message).await;
             }
+            // Not before: where outcomes pile up, because a server is away, nothing more is to be started.
+            drop(slot);
         });
         if futures::poll!(execution.as_mut()).is_pending() {
             tokio::spawn(execution);

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use fail::fail_point;
 use odd_contracts::{JobId, Producer};
+use odd_runtime::error::chain;
 use odd_runtime::{Check, Shutdown};
 use odd_spine::dead_letter::{self, DeadLetterRequest};
-use odd_spine::{Acknowledger, Consumer, Delivery, Queue, Spine};
-use odd_store::{Claim, ClaimToken, JobStore, StoreError, Taken, Work, WorkMode};
+use odd_spine::{Acknowledger, Consumer, Delivery, PublishError, Queue, Spine, SpineError};
+use odd_store::{Claim, ClaimToken, Claimed, JobStore, StoreError, Taken, Work, WorkMode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -23,12 +24,12 @@ use crate::hand::{Message, acknowledge};
 use crate::meters::Meters;
 use crate::outbox::Publication;
 use crate::patience::Patience;
+use crate::prefetch::Prefetch;
+use crate::room::{CAPACITY, Room};
 use crate::work::{Refusal, parse};
 
 /// Time that a delivery may wait for a free slot, and that a job may run, before its message is acknowledged.
 pub(crate) const PARK_AFTER: Duration = Duration::from_secs(5);
-/// A consumer that worked for so long ended for a new reason.
-const STEADY: Duration = Duration::from_secs(10);
 /// Deliveries taken in one statement at most.
 const BATCH: usize = 256;
 
@@ -39,10 +40,19 @@ struct Waiting {
     message: Arc<Message>,
 }
 
+impl Waiting {
+    /// Bytes it takes: as it came, and as it was read.
+    fn size(&self) -> usize {
+        2 * self.delivery.body.len()
+    }
+}
+
 /// Why the intake must begin anew with a new consumer.
 enum Interrupted {
+    /// Messages are larger or smaller than they were: another prefetch fits.
+    Resized,
     /// The spine ended the consumer.
-    Spine(odd_spine::SpineError),
+    Spine(SpineError),
     /// The store does not answer.
     Store(StoreError),
 }
@@ -56,6 +66,7 @@ pub(crate) struct Intake {
     pub(crate) slot_count: usize,
     pub(crate) publications: mpsc::Sender<Publication>,
     pub(crate) wake_up: Arc<WakeUp>,
+    pub(crate) room: Arc<Room>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) by: Producer,
     pub(crate) lease: Duration,
@@ -68,24 +79,23 @@ impl Intake {
     /// `drained`, so that messages in hand can still be acknowledged.
     pub(crate) async fn run(self, drained: CancellationToken) {
         let mut patience = Patience::default();
-        let prefetch = 4 * self.slot_count + BATCH;
+        let mut prefetch = Prefetch::new(4 * self.slot_count + BATCH);
         while !self.shutdown.is_signalled() {
             let consumed = tokio::select! {
                 () = self.shutdown.signalled() => return,
-                consumed = self.spine.consume(Queue::Work, prefetch) => consumed,
+                consumed = self.spine.consume(Queue::Work, prefetch.now()) => consumed,
             };
             let mut consumer = match consumed {
                 Ok(consumer) => consumer,
                 Err(error) => {
-                    patience.wait("consume work messages", &error).await;
+                    let what = "consume work messages";
+                    patience.wait_unless(&self.shutdown, what, &error).await;
                     continue;
                 }
             };
             let begun = Instant::now();
-            let consumed = self.consume(&mut *consumer).await;
-            if begun.elapsed() > STEADY {
-                patience = Patience::default();
-            }
+            let consumed = self.consume(&mut *consumer, &mut prefetch).await;
+            patience.worked_for(begun.elapsed());
             match consumed {
                 Ok(()) => {
                     // What feeds the publisher ends, so that it can.
@@ -93,35 +103,33 @@ impl Intake {
                     drained.cancelled().await;
                     return;
                 }
-                Err(Interrupted::Spine(error)) => patience.wait("consume work messages", &error).await,
-                Err(Interrupted::Store(error)) => {
-                    // What is not taken goes back to the queue, and waits there for the store.
+                // What is not taken goes back to the queue with the consumer.
+                Err(Interrupted::Resized) => {
+                    let messages = prefetch.now();
+                    tracing::info!(messages, "adapted the prefetch to the size of work messages");
+                }
+                Err(Interrupted::Spine(error)) => {
                     drop(consumer);
-                    self.until_store_answers(error, &mut patience).await;
+                    let what = "consume work messages";
+                    patience.wait_unless(&self.shutdown, what, &error).await;
+                }
+                Err(Interrupted::Store(error)) => {
+                    drop(consumer);
+                    let failed = |error: &StoreError| self.store_check.failed(chain(error));
+                    patience
+                        .until_store_answers(&*self.store, &self.shutdown, error, failed)
+                        .await;
                 }
             }
         }
     }
 
-    async fn until_store_answers(&self, error: StoreError, patience: &mut Patience) {
-        let mut error = error;
-        loop {
-            self.store_check.failed(&error);
-            tokio::select! {
-                () = self.shutdown.signalled() => return,
-                () = patience.wait("reach the job store; no work is taken meanwhile", &error) => {}
-            }
-            match self.store.ping().await {
-                Ok(()) => return self.store_check.ok(),
-                Err(again) => error = again,
-            }
-        }
-    }
-
-    async fn consume(&self, consumer: &mut dyn Consumer) -> Result<(), Interrupted> {
+    async fn consume(&self, consumer: &mut dyn Consumer, prefetch: &mut Prefetch) -> Result<(), Interrupted> {
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
         loop {
             let oldest = waiting.front().map(|first| first.message.received());
+            let bytes = CAPACITY.saturating_sub(waiting.iter().map(Waiting::size).sum());
+            let has_room = waiting.len() < 4 * self.slot_count && bytes > 0;
             tokio::select! {
                 biased;
                 () = self.shutdown.signalled() => {
@@ -137,12 +145,22 @@ impl Intake {
                     let batch = waiting.drain(..count.min(BATCH)).collect();
                     self.take(batch, WorkMode::Park, Vec::new()).await?;
                 }
-                deliveries = consumer.next(BATCH), if waiting.len() < 4 * self.slot_count => {
+                deliveries = self.next(consumer, prefetch.batch(bytes / 2, BATCH)), if has_room => {
                     let deliveries = deliveries.map_err(Interrupted::Spine)?;
+                    deliveries.iter().for_each(|delivery| prefetch.note(delivery.body.len()));
                     waiting.extend(self.accept(consumer.acknowledger(), deliveries).await?);
+                    if prefetch.adapt() {
+                        return Err(Interrupted::Resized);
+                    }
                 }
             }
         }
+    }
+
+    /// The next deliveries, once there is room for their outcomes. Cancel-safe.
+    async fn next(&self, consumer: &mut dyn Consumer, max: usize) -> Result<Vec<Delivery>, SpineError> {
+        self.room.space().await;
+        consumer.next(max).await
     }
 
     /// Waits for a free slot and returns those that are free, at most `wanted` and at most a batch.
@@ -284,12 +302,11 @@ impl Intake {
                 } else {
                     self.wake_up.within(Duration::ZERO);
                 }
-                self.publish(Publication::of_history(&claimed, Some(message)))
-                    .await;
+                self.publish(&claimed, message).await;
             }
             Taken::Ended(claimed) => {
-                self.publish(Publication::of_history(&claimed, Some(message)))
-                    .await;
+                self.meters.ended_by_taking(&claimed);
+                self.publish(&claimed, message).await;
             }
             Taken::Owed => acknowledge([message]).await,
             Taken::Conflict => {
@@ -300,63 +317,71 @@ impl Intake {
         Ok(())
     }
 
-    async fn publish(&self, publication: Publication) {
+    async fn publish(&self, claimed: &Claimed, message: Arc<Message>) {
+        let publication = Publication::of_history(claimed, Some(message), &self.room);
         // The publisher outlives the intake.
         let _ = self.publications.send(publication).await;
     }
 
-    /// Dead-letters messages, fails the jobs that they name, and acknowledges them.
+    /// Fails the jobs that messages name, dead-letters the messages, and acknowledges them.
     async fn put_aside(&self, refused: Vec<(Refusal, Delivery, Arc<Message>)>) -> Result<(), Interrupted> {
+        // The jobs come first: a store that is away must not lead to one more copy of the dead letters at each try.
+        let mut failed = Vec::with_capacity(refused.len());
+        for (refusal, _, _) in &refused {
+            failed.push(self.fail_job(refusal).await?);
+        }
+        self.dead_letter(&refused).await?;
+        fail_point!("processor.after_dead_letter", |_| std::process::abort());
+        for ((refusal, _, message), failed) in refused.into_iter().zip(failed) {
+            tracing::warn!(reason = refusal.reason, detail = %refusal.detail, job = ?refusal.job_id, "a message was put aside");
+            self.meters.refused(refusal.reason);
+            match failed {
+                Some(claimed) => {
+                    self.meters.ended(claimed.record.job.status);
+                    self.publish(&claimed, message).await;
+                }
+                None => acknowledge([message]).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn dead_letter(&self, refused: &[(Refusal, Delivery, Arc<Message>)]) -> Result<(), Interrupted> {
         let requests: Vec<_> = refused
             .iter()
             .map(|(refusal, delivery, _)| request(refusal, delivery))
             .collect();
         let mut patience = Patience::default();
         while let Err(error) = dead_letter::put_aside(&*self.spine, &self.by, requests.clone()).await {
-            if self.shutdown.is_signalled() {
-                return Err(Interrupted::Spine(odd_spine::SpineError::Unavailable(
-                    error.to_string(),
-                )));
+            // With the connection the deliveries are gone: they come again, and are put aside then.
+            if self.shutdown.is_signalled() || matches!(error, PublishError::Unavailable(_)) {
+                return Err(Interrupted::Spine(SpineError::Unavailable(error.to_string())));
             }
-            patience.wait("put messages aside", &error).await;
-        }
-        fail_point!("processor.after_dead_letter", |_| std::process::abort());
-        for (refusal, _, message) in refused {
-            tracing::warn!(reason = refusal.reason, detail = %refusal.detail, job = ?refusal.job_id, "a message was put aside");
-            self.meters.refused(refusal.reason);
-            self.fail_job(&refusal, message).await?;
+            patience
+                .wait_unless(&self.shutdown, "put messages aside", &error)
+                .await;
         }
         Ok(())
     }
 
-    async fn fail_job(&self, refusal: &Refusal, message: Arc<Message>) -> Result<(), Interrupted> {
+    /// Stores the job that a refused message names as FAILED; none where it names none, or one that is known.
+    async fn fail_job(&self, refusal: &Refusal) -> Result<Option<Claimed>, Interrupted> {
+        let Some(poison) = refusal.poison(&self.by) else {
+            return Ok(None);
+        };
         let claim = Claim {
             token: ClaimToken::fresh(),
             by: self.by.clone(),
             lease: self.lease,
         };
-        let failed = match refusal.poison(&self.by) {
-            Some(poison) => match self.store.fail_poison(vec![poison], &claim).await {
-                Ok(failed) => failed.into_iter().flatten().next(),
-                Err(error) if !matches!(error, StoreError::Refused(_)) => {
-                    return Err(Interrupted::Store(error));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a refused message's job could not be stored as FAILED");
-                    None
-                }
-            },
-            None => None,
-        };
-        match failed {
-            Some(claimed) => {
-                self.meters.ended(claimed.record.job.status);
-                self.publish(Publication::of_history(&claimed, Some(message)))
-                    .await;
+        match self.store.fail_poison(vec![poison], &claim).await {
+            Ok(failed) => Ok(failed.into_iter().flatten().next()),
+            Err(error) if !matches!(error, StoreError::Refused(_)) => Err(Interrupted::Store(error)),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "a refused message's job could not be stored as FAILED");
+                Ok(None)
             }
-            None => acknowledge([message]).await,
         }
-        Ok(())
     }
 }
 

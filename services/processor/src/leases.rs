@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use odd_store::{JobStore, Renewal};
+use odd_runtime::error::chain;
+use odd_store::{JobStore, Renewal, StoreError};
 
 use crate::hand::{InHand, acknowledge};
 use crate::intake::PARK_AFTER;
@@ -22,7 +23,7 @@ pub(crate) struct Leases {
 
 impl Leases {
     /// Runs until it is dropped.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(RENEW_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -45,9 +46,16 @@ impl Leases {
                         }
                     }
                 }
-                Err(error) => tracing::warn!(%error, jobs = batch.len(), "failed to renew claims"),
+                Err(error) => return Self::failed("renew claims", held.len(), &error),
             }
         }
+    }
+
+    /// The rest would fail as well, each after a time of its own; the next tick is soon. Whoever takes and commits
+    /// says what is wrong with the store.
+    fn failed(what: &str, jobs: usize, error: &StoreError) {
+        let error = chain(error).to_string();
+        tracing::debug!(error, jobs, "failed to {what}");
     }
 
     async fn park(&self) {
@@ -59,7 +67,7 @@ impl Leases {
                     let messages = batch.iter().zip(parked).filter(|(_, parked)| *parked);
                     acknowledge(messages.map(|((_, _, message), _)| message.clone())).await;
                 }
-                Err(error) => tracing::warn!(%error, jobs = batch.len(), "failed to park messages"),
+                Err(error) => return Self::failed("park messages", old.len(), &error),
             }
         }
     }

@@ -18,6 +18,8 @@ mod leases;
 mod meters;
 mod outbox;
 mod patience;
+mod prefetch;
+mod room;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odd_contracts::Role;
+use odd_runtime::error::chain;
 use odd_runtime::{Metrics, Readiness, RoleError, Server, Shutdown, Tasks};
 use odd_spine::Spine;
 use odd_store::JobStore;
@@ -43,7 +46,10 @@ use intake::Intake;
 use leases::Leases;
 use meters::Meters;
 use outbox::{BATCH, Committer, Publisher};
+use room::{CAPACITY, Room};
 
+/// Time between two looks for what was started too late to be given back with the rest.
+const LATE: Duration = Duration::from_millis(100);
 /// Time before the deadline of a shutdown at which running handlers are abandoned and their jobs given back.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -104,10 +110,19 @@ fn start(
     let meters = Arc::new(Meters::register(metrics)?);
     let in_hand = Arc::new(InHand::default());
     let wake_up = Arc::new(WakeUp::default());
+    let room = Room::new(CAPACITY);
     let slots = Arc::new(Semaphore::new(config.slots));
     let (finished, to_commit) = mpsc::channel(2 * BATCH);
     let (publications, to_publish) = mpsc::channel(2 * BATCH);
-    let executor = Executor::new(handlers::registry(), in_hand.clone(), meters.clone(), finished);
+    let (alive, executing) = mpsc::channel(1);
+    let executor = Executor::new(
+        handlers::registry(),
+        in_hand.clone(),
+        meters.clone(),
+        room.clone(),
+        finished,
+        alive,
+    );
 
     let probed = spine.clone();
     readiness.probe(tasks, "spine", Duration::from_secs(1), move || {
@@ -127,6 +142,7 @@ fn start(
         slot_count: config.slots,
         publications: publications.clone(),
         wake_up: wake_up.clone(),
+        room: room.clone(),
         meters: meters.clone(),
         by: by.clone(),
         lease,
@@ -139,6 +155,7 @@ fn start(
         store: store.clone(),
         in_hand: in_hand.clone(),
         publications: publications.clone(),
+        room: room.clone(),
         meters: meters.clone(),
         by: by.clone(),
         lease,
@@ -151,6 +168,8 @@ fn start(
         slots,
         publications: publications.clone(),
         wake_up: wake_up.clone(),
+        room,
+        meters: meters.clone(),
         by,
         lease,
         shutdown: shutdown.clone(),
@@ -163,11 +182,13 @@ fn start(
         wake_up,
         publications,
         lease,
+        shutdown: shutdown.clone(),
     };
     tasks.spawn("committer", committer.run(to_commit));
     let publisher = Publisher {
         spine,
         store: store.clone(),
+        shutdown: shutdown.clone(),
     };
     tasks.spawn("publisher", async move {
         publisher.run(to_publish).await;
@@ -181,6 +202,7 @@ fn start(
                 in_hand,
                 lease,
             },
+            executing,
             shutdown,
         ),
     );
@@ -191,30 +213,48 @@ async fn ping_spine(spine: Arc<dyn Spine>) -> Result<(), odd_spine::SpineError> 
     spine.ping().await
 }
 
-async fn ping_store(store: Arc<dyn JobStore>) -> Result<(), odd_store::StoreError> {
-    store.ping().await
+async fn ping_store(store: Arc<dyn JobStore>) -> Result<(), String> {
+    store.ping().await.map_err(|error| chain(&error).to_string())
 }
 
-/// Keeps the claims of what is in hand; after the shutdown's signal until nothing is, or until time runs out:
-/// then what still runs is abandoned and given back, to be taken by others or after the next start.
-async fn keep_leases(leases: Leases, shutdown: Shutdown) {
-    let (store, in_hand) = (leases.store.clone(), leases.in_hand.clone());
-    let deadline = async {
+/// Keeps the claims of what is in hand; after the shutdown's signal until nothing is and nothing can come any more
+/// (every executor is gone, so that `executing` ends), or until time runs out: then what still runs is abandoned and
+/// given back, to be taken by others or after the next start.
+async fn keep_leases(leases: Leases, mut executing: mpsc::Receiver<()>, shutdown: Shutdown) {
+    let in_hand = &leases.in_hand;
+    let all_ended = async {
+        // Nobody sends: it ends when the last sender is dropped.
+        while executing.recv().await.is_some() {}
+        in_hand.empty().await;
+    };
+    let time_is_up = async {
         shutdown.signalled().await;
-        tokio::select! {
-            () = in_hand.empty() => {}
-            () = tokio::time::sleep(shutdown.remaining().saturating_sub(RESERVE)) => {}
-        }
+        tokio::time::sleep(shutdown.remaining().saturating_sub(RESERVE)).await;
     };
     tokio::select! {
-        () = leases.run() => {}
-        () = deadline => {}
+        () = leases.run() => return,
+        () = all_ended => return,
+        () = time_is_up => {}
     }
-    let abandoned = in_hand.abandon();
-    if !abandoned.is_empty() {
-        tracing::warn!(jobs = abandoned.len(), "jobs were given back unfinished");
-        if let Err(error) = store.release(&abandoned).await {
-            tracing::warn!(%error, "jobs were not given back; they will come due when their claims run out");
-        }
+    give_back(&leases).await;
+    // A take that was in flight may start further jobs.
+    while tokio::time::timeout(LATE, executing.recv()).await.is_err() {
+        give_back(&leases).await;
+    }
+}
+
+/// Abandons what is in hand.
+async fn give_back(leases: &Leases) {
+    let abandoned = leases.in_hand.abandon();
+    if abandoned.is_empty() {
+        return;
+    }
+    tracing::warn!(jobs = abandoned.len(), "jobs were given back unfinished");
+    if let Err(error) = leases.store.release(&abandoned).await {
+        let error = chain(&error).to_string();
+        tracing::warn!(
+            error,
+            "jobs were not given back; they will come due when their claims run out"
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! The processor's metrics.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use odd_contracts::names::metric;
-use odd_contracts::{AttemptOutcome, JobStatus};
+use odd_contracts::{AttemptOutcome, JobId, JobStatus};
 use odd_runtime::Metrics;
 use odd_runtime::prometheus::{self, Histogram, IntCounter, IntCounterVec, IntGauge};
-use odd_store::Commit;
+use odd_store::{Claimed, Commit};
 
 /// The processor's metrics.
 pub(crate) struct Meters {
@@ -17,7 +20,12 @@ pub(crate) struct Meters {
     dead_lettered: IntCounterVec,
     seconds: Histogram,
     running: IntGauge,
+    /// Jobs that ended by being taken, of which the store may tell more than once.
+    ended_by_taking: Mutex<HashSet<JobId>>,
 }
+
+/// Jobs of which it is remembered that their end was counted.
+const REMEMBERED: usize = 4_096;
 
 impl Meters {
     pub(crate) fn register(metrics: &Metrics) -> prometheus::Result<Self> {
@@ -40,6 +48,7 @@ impl Meters {
             dead_lettered: metrics.counter_vec(metric::DEAD_LETTERED, "Messages put aside.", &["reason"])?,
             seconds: metrics.histogram(metric::PROCESSOR_SECONDS, "Seconds that one execution took.")?,
             running: metrics.gauge(metric::PROCESSOR_RUNNING, "Executions running now.")?,
+            ended_by_taking: Mutex::default(),
         })
     }
 
@@ -75,6 +84,29 @@ impl Meters {
             JobStatus::Failed => self.failed.inc(),
             JobStatus::Cancelled => self.cancelled.inc(),
             _ => {}
+        }
+    }
+
+    /// Counts the end of a job that ended by being taken: because its processor was lost too often, or because its
+    /// cancellation was asked for before it ran, or while a processor ran it that is lost. Of a job that ended
+    /// otherwise, whose history is only published again, nothing is counted.
+    pub(crate) fn ended_by_taking(&self, claimed: &Claimed) {
+        let record = &claimed.record;
+        let last = claimed.attempts.last().and_then(|attempt| attempt.outcome);
+        let while_running = last == Some(AttemptOutcome::Lost);
+        let before = record.takes == 0 && record.valid && record.finished_at == Some(record.taken_at);
+        if !record.job.status.is_terminal() || !(while_running || before) {
+            return;
+        }
+        let mut known = self
+            .ended_by_taking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        if known.insert(record.job.id) {
+            self.ended(record.job.status);
         }
     }
 

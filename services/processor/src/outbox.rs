@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use fail::fail_point;
 use odd_contracts::{EventEnvelope, JobId, Timestamp, history};
+use odd_runtime::Shutdown;
+use odd_runtime::error::chain;
 use odd_spine::{Spine, codec};
 use odd_store::{ClaimToken, Claimed, Commit, Committed, Due, JobStore};
 use tokio::sync::mpsc;
@@ -15,10 +17,13 @@ use crate::due::WakeUp;
 use crate::executor::Finished;
 use crate::hand::{InHand, Message, acknowledge};
 use crate::meters::Meters;
-use crate::patience::Patience;
+use crate::patience::{Patience, out_of_time};
+use crate::room::{Held, Room, weigh};
 
 /// Jobs whose outcomes are committed together.
 pub(crate) const BATCH: usize = 512;
+/// About how many bytes of jobs are committed or published together at most; a single larger one goes alone.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// Events to publish, and what their confirmation permits.
 pub(crate) struct Publication {
@@ -28,18 +33,35 @@ pub(crate) struct Publication {
     pub(crate) settle: Option<(JobId, ClaimToken)>,
     /// The message to acknowledge.
     pub(crate) message: Option<Arc<Message>>,
+    /// The room that it takes.
+    pub(crate) held: Held,
 }
 
 impl Publication {
     /// The whole history of a job as it is stored.
-    pub(crate) fn of_history(claimed: &Claimed, message: Option<Arc<Message>>) -> Self {
+    pub(crate) fn of_history(claimed: &Claimed, message: Option<Arc<Message>>, room: &Arc<Room>) -> Self {
         let ended = claimed.record.job.status.is_terminal();
         Self {
             events: history::events(&claimed.record, &claimed.attempts),
             settle: (ended && !claimed.backed).then_some((claimed.record.job.id, claimed.token)),
             message,
+            held: room.hold(weigh(&claimed.record)),
         }
     }
+}
+
+/// Waits for what comes and takes what is at hand behind it, as much as is a batch. Nothing where nobody is left to send.
+async fn gather<T>(from: &mut mpsc::Receiver<T>, held: impl Fn(&T) -> &Held) -> Vec<T> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    let mut next = from.recv().await;
+    while let Some(item) = next {
+        bytes += held(&item).bytes();
+        batch.push(item);
+        let is_full = batch.len() == BATCH || bytes >= BATCH_BYTES;
+        next = if is_full { None } else { from.try_recv().ok() };
+    }
+    batch
 }
 
 /// Commits what has ended.
@@ -50,34 +72,45 @@ pub(crate) struct Committer {
     pub(crate) wake_up: Arc<WakeUp>,
     pub(crate) publications: mpsc::Sender<Publication>,
     pub(crate) lease: Duration,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Committer {
     /// Runs until every executor is gone.
     pub(crate) async fn run(self, mut finished: mpsc::Receiver<Finished>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while finished.recv_many(&mut batch, BATCH).await > 0 {
+        loop {
+            let batch = gather(&mut finished, |ended| &ended.held).await;
+            if batch.is_empty() {
+                return;
+            }
             fail_point!("processor.after_execute", |_| std::process::abort());
-            self.commit(std::mem::take(&mut batch)).await;
+            let jobs = batch.len();
+            tokio::select! {
+                () = self.commit(batch) => {}
+                // They run once more, when their claims have run out.
+                () = out_of_time(&self.shutdown) => {
+                    tracing::warn!(jobs, "outcomes were not committed before the end");
+                }
+            }
             fail_point!("processor.after_commit", |_| std::process::abort());
         }
     }
 
     async fn commit(&self, batch: Vec<Finished>) {
         let now = Timestamp::now();
-        let (commits, messages): (Vec<Commit>, Vec<_>) = batch
+        let (commits, rest): (Vec<Commit>, Vec<_>) = batch
             .into_iter()
             .map(|ended| {
                 let jitter = rand::random();
                 (
                     conclude(ended.claimed, ended.outcome, now, jitter, self.lease),
-                    ended.message,
+                    (ended.message, ended.held),
                 )
             })
             .unzip();
         let (commits, outcomes) = self.write(commits.into()).await;
-        for ((commit, outcome), message) in commits.iter().zip(outcomes).zip(messages) {
-            self.follow_up(commit, message, outcome).await;
+        for ((commit, outcome), (message, held)) in commits.iter().zip(outcomes).zip(rest) {
+            self.follow_up(commit, message, held, outcome).await;
         }
     }
 
@@ -93,7 +126,7 @@ impl Committer {
         };
         // The store refuses something in the batch: each state is written alone, and the one that it
         // refuses becomes a failure of its job.
-        tracing::warn!(%error, commits = commits.len(), "the store refused a batch; writing its items alone");
+        tracing::warn!(error = %chain(&error), commits = commits.len(), "the store refused a batch; writing its items alone");
         let (mut written, mut outcomes) = (
             Vec::with_capacity(commits.len()),
             Vec::with_capacity(commits.len()),
@@ -119,7 +152,7 @@ impl Committer {
                 }
                 Err(error) if error.is_transient() => patience.wait("commit an outcome", &error).await,
                 Err(error) if refused => {
-                    tracing::error!(%error, job = %commit.record.job.id, "the store refuses this job's outcome");
+                    tracing::error!(error = %chain(&error), job = %commit.record.job.id, "the store refuses this job's outcome");
                     return (commit, Committed::Discarded);
                 }
                 Err(error) => {
@@ -134,7 +167,13 @@ impl Committer {
         }
     }
 
-    async fn follow_up(&self, commit: &Commit, message: Option<Arc<Message>>, outcome: Committed) {
+    async fn follow_up(
+        &self,
+        commit: &Commit,
+        message: Option<Arc<Message>>,
+        held: Held,
+        outcome: Committed,
+    ) {
         let id = commit.record.job.id;
         self.in_hand.remove(id, commit.token);
         let settle = match outcome {
@@ -162,6 +201,7 @@ impl Committer {
             events,
             settle,
             message,
+            held,
         };
         let _ = self.publications.send(publication).await;
     }
@@ -171,28 +211,42 @@ impl Committer {
 pub(crate) struct Publisher {
     pub(crate) spine: Arc<dyn Spine>,
     pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Publisher {
     /// Runs until everybody who has something to publish is gone.
     pub(crate) async fn run(self, mut publications: mpsc::Receiver<Publication>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while publications.recv_many(&mut batch, BATCH).await > 0 {
-            self.publish(std::mem::take(&mut batch)).await;
+        loop {
+            let batch = gather(&mut publications, |publication| &publication.held).await;
+            if batch.is_empty() {
+                return;
+            }
+            let jobs = batch.len();
+            tokio::select! {
+                () = self.publish(batch) => {}
+                // Their rows or messages stand for them.
+                () = out_of_time(&self.shutdown) => {
+                    tracing::warn!(jobs, "events were not published before the end; they will be later");
+                }
+            }
         }
     }
 
     async fn publish(&self, batch: Vec<Publication>) {
         let (mut events, mut settle, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+        let mut held = Vec::with_capacity(batch.len());
         for publication in batch {
             events.extend(publication.events);
             settle.extend(publication.settle);
             messages.extend(publication.message);
+            held.push(publication.held);
         }
         let mut patience = Patience::default();
         while let Err(error) = codec::publish_events(&*self.spine, &events).await {
             patience.wait("publish events", &error).await;
         }
+        drop((events, held));
         fail_point!("processor.after_publish", |_| std::process::abort());
         self.settle(&settle).await;
         fail_point!("processor.after_settle", |_| std::process::abort());
@@ -206,7 +260,39 @@ impl Publisher {
         }
         // A row that is not settled comes due, and its history is published once more: harmless.
         if let Err(error) = self.store.settle(settle).await {
-            tracing::warn!(%error, jobs = settle.len(), "jobs were not settled; their events will be published again");
+            tracing::warn!(error = %chain(&error), jobs = settle.len(), "jobs were not settled; their events will be published again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes of the batches that items of these sizes make.
+    async fn batches(sizes: &[usize]) -> Vec<usize> {
+        let room = Room::new(usize::MAX);
+        let (sender, mut receiver) = mpsc::channel(sizes.len().max(1));
+        for size in sizes {
+            sender.send(room.hold(*size)).await.unwrap();
+        }
+        drop(sender);
+        let mut batches = Vec::new();
+        loop {
+            let batch = gather(&mut receiver, |held| held).await;
+            if batch.is_empty() {
+                return batches;
+            }
+            batches.push(batch.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn batches_are_bounded_in_number_and_in_bytes() {
+        const MIB: usize = 1 << 20;
+        assert!(batches(&[]).await.is_empty());
+        assert_eq!(batches(&[1; BATCH + 3]).await, [BATCH, 3]);
+        assert_eq!(batches(&[MIB; 20]).await, [8, 8, 4]);
+        assert_eq!(batches(&[100 * MIB, 1, 100 * MIB, 1]).await, [1, 2, 1]);
     }
 }

@@ -36,7 +36,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self(match &error {
             StoreError::Unavailable(source) => {
-                tracing::warn!(%error, %source, "a store does not answer");
+                // The watch of the system says so once; here it would be said at each request.
+                tracing::debug!(%error, %source, "a store does not answer");
                 ApiError::new(
                     ProblemCode::StoreUnavailable,
                     "a store that this answer needs does not answer; try again later",

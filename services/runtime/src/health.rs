@@ -66,7 +66,8 @@ impl Readiness {
     }
 
     /// Requires a dependency and asks it every `interval` (at least every [`STALE_AFTER`] / 3) until the
-    /// shutdown, waiting at most three seconds for an answer.
+    /// shutdown, waiting at most three seconds for an answer. Why it does not answer is logged once, and again when the
+    /// reason changes.
     pub fn probe<F, Fut, E>(&self, tasks: &Tasks, name: &str, interval: Duration, mut ask: F) -> Check
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -77,13 +78,18 @@ impl Readiness {
         let answers = check.clone();
         let interval = interval.min(STALE_AFTER / 3);
         let shutdown = tasks.shutdown().clone();
+        let mut story = Story::of(name);
         tasks.spawn(format!("probe of {name}"), async move {
             let probing = async move {
                 loop {
-                    match tokio::time::timeout(PROBE_LIMIT, ask()).await {
-                        Ok(Ok(())) => answers.ok(),
-                        Ok(Err(error)) => answers.failed(error),
-                        Err(_) => answers.failed("no answer in time"),
+                    let answer = match tokio::time::timeout(PROBE_LIMIT, ask()).await {
+                        Ok(answer) => answer.map_err(|error| error.to_string()),
+                        Err(_) => Err("no answer in time".to_owned()),
+                    };
+                    story.tell(&answer);
+                    match answer {
+                        Ok(()) => answers.ok(),
+                        Err(reason) => answers.failed(reason),
                     }
                     tokio::time::sleep(interval).await;
                 }
@@ -158,6 +164,37 @@ impl Readiness {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// What the log says of a dependency: each change, not each answer.
+#[derive(Debug)]
+pub struct Story {
+    name: String,
+    trouble: Option<String>,
+}
+
+impl Story {
+    /// Of a dependency that is well as far as anybody knows.
+    pub fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            trouble: None,
+        }
+    }
+
+    /// It answered, or did not, for this reason. Tells whether that was worth a line.
+    pub fn tell(&mut self, answer: &Result<(), String>) -> bool {
+        let (dependency, trouble) = (&self.name, answer.as_ref().err());
+        if self.trouble.as_ref() == trouble {
+            return false;
+        }
+        match trouble {
+            Some(reason) => tracing::warn!(dependency, reason, "a dependency does not answer"),
+            None => tracing::info!(dependency, "a dependency answers again"),
+        }
+        self.trouble = trouble.cloned();
+        true
     }
 }
 
@@ -238,6 +275,21 @@ mod tests {
         assert_eq!(health.checks["spine"], "refused");
         check.ok();
         assert!(readiness.is_ready());
+    }
+
+    #[test]
+    fn the_log_tells_of_changes_only() {
+        let mut story = Story::of("spine");
+        let answers = ["", "", "refused", "refused", "wrong password", "", ""];
+        let told = answers.map(|text| {
+            let answer = if text.is_empty() {
+                Ok(())
+            } else {
+                Err(text.to_owned())
+            };
+            story.tell(&answer)
+        });
+        assert_eq!(told, [false, false, true, false, true, true, false]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ pub mod telemetry;
 pub use correlation::CorrelationId;
 pub use error::{BoxError, RoleError, ServeError};
 pub use extract::{JsonBody, PathParam, QueryParams, RawBody, RawJson};
-pub use health::{Check, Readiness};
+pub use health::{Check, Readiness, Story};
 pub use http::{Limits, Origin, Server};
 pub use identity::{instance_id, producer};
 pub use metrics::{Metrics, TypeLabel};

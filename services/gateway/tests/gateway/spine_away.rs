@@ -121,3 +121,29 @@ async fn readiness_follows_the_spine() {
     })
     .await;
 }
+
+/// Large submissions fill the memory long before they reach the bound in number.
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_bytes_waiting_are_turned_away_too() {
+    let gateway = Arc::new(Harness::start().await);
+    gateway.gate.set(Mode::Hold);
+    let large = json!({"type": "large", "payload": {"text": "x".repeat((1 << 20) - 4_096)}});
+    // Eight times eight of them almost fill the 64 MiB that may wait.
+    let mut waiting = Vec::new();
+    for batch in 1..=8 {
+        let (gateway, lines) = (gateway.clone(), vec![large.to_string(); 8].join("\n"));
+        let holding = gateway.clone();
+        waiting.push(tokio::spawn(async move {
+            let response = gateway.post("/jobs/batch", NDJSON, lines).send().await.unwrap();
+            response.json::<BatchResponse>().await.unwrap()
+        }));
+        holding.gate.holds(batch).await;
+    }
+    gateway.refused(&large, ProblemCode::Overloaded).await;
+    gateway.gate.set(Mode::Open);
+    for batch in waiting {
+        assert_eq!(batch.await.unwrap().accepted, 8);
+    }
+    gateway.accepted(&large).await;
+    gateway.work(65).await;
+}

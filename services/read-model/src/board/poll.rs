@@ -1,14 +1,15 @@
 //! Asks every role, store and the spine how they are.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::{join, join_all};
 use odd_contracts::api::{DependencyHealth, Health, HealthState, QueueDepth, RoleHealth};
 use odd_contracts::{Role, Timestamp};
-use odd_runtime::{Check, Readiness};
+use odd_runtime::error::chain;
+use odd_runtime::{Check, Readiness, Story};
 use odd_spine::Spine;
 use reqwest::StatusCode;
 use tokio::sync::watch;
@@ -39,6 +40,8 @@ pub(crate) struct Poller {
     ports: Ports,
     live: Arc<Live>,
     checks: [Check; 3],
+    /// What the log says of each dependency, in the order of [`Poller::dependencies`].
+    stories: Mutex<[Story; 4]>,
 }
 
 /// Polls until it is dropped, evaluates the alerts, and shows what it finds.
@@ -79,6 +82,7 @@ impl Poller {
             ports,
             live,
             checks: STORES.map(|name| readiness.require(name)),
+            stories: Mutex::new([STORES[0], STORES[1], STORES[2], SPINE].map(Story::of)),
         })
     }
 
@@ -124,7 +128,16 @@ impl Poller {
                 Some(why) => check.failed(why),
             }
         }
+        self.tell(&all);
         all
+    }
+
+    fn tell(&self, all: &[DependencyHealth]) {
+        // A panic cannot leave a story half-told, so that a poisoned lock is as good as any.
+        let mut stories = self.stories.lock().unwrap_or_else(PoisonError::into_inner);
+        for (story, dependency) in stories.iter_mut().zip(all) {
+            story.tell(&dependency.detail.clone().map_or(Ok(()), Err));
+        }
     }
 
     async fn role(&self, role: Role, url: &str) -> RoleHealth {
@@ -179,7 +192,7 @@ fn why(error: &reqwest::Error) -> String {
     }
 }
 
-async fn dependency<E: Display>(
+async fn dependency<E: Error>(
     name: &str,
     adapter: &str,
     ping: impl Future<Output = Result<(), E>>,
@@ -187,7 +200,7 @@ async fn dependency<E: Display>(
     let asked = Instant::now();
     let detail = match tokio::time::timeout(ANSWER_LIMIT, ping).await {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Err(error)) => Some(chain(&error).to_string()),
         Err(_) => Some("it did not answer in time".to_owned()),
     };
     DependencyHealth {

@@ -14,8 +14,10 @@ use super::window::{Figures, Outcomes, Window};
 
 /// Messages that the spine keeps while this process is busy.
 const FEED_CAPACITY: usize = 256;
-/// Time between two tries to subscribe again.
-const RETRY: Duration = Duration::from_millis(500);
+/// Time between the first two tries to subscribe again; doubled with each further one, and half of it random.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+/// Longest time between two tries.
+const LAST_RETRY: Duration = Duration::from_secs(3);
 /// Longest wait for the first subscription; a role that starts without its spine goes on without it.
 const FIRST_LIMIT: Duration = Duration::from_secs(1);
 
@@ -93,6 +95,13 @@ impl Live {
         self.hub.note_dropped(messages);
     }
 
+    /// Tells every stream that something may have happened while the feed was away, so that it does not take silence
+    /// for peace.
+    fn note_gap(&self) {
+        tracing::info!("the live feed is back");
+        self.hub.note_dropped(1);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic cannot leave counts half-changed, so that a poisoned lock is as good as any.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,20 +143,29 @@ pub(crate) async fn subscribe(spine: &dyn Spine) -> Option<Box<dyn LiveFeed>> {
 /// Follows the live feed until the spine is closed; subscribes again whenever the feed breaks.
 pub(crate) async fn follow(spine: Arc<dyn Spine>, live: Arc<Live>, first: Option<Box<dyn LiveFeed>>) {
     let mut next = first.map(Ok);
+    let mut retry = FIRST_RETRY;
+    let mut followed = false;
     loop {
         let feed = match next.take() {
             Some(first) => first,
             None => spine.live(FEED_CAPACITY).await,
         };
         let error = match feed {
-            Ok(feed) => drain(feed, &live).await,
+            Ok(feed) => {
+                if followed {
+                    live.note_gap();
+                }
+                (followed, retry) = (true, FIRST_RETRY);
+                drain(feed, &live).await
+            }
             Err(error) => error,
         };
         if matches!(error, SpineError::Closed) {
             return;
         }
         tracing::debug!(%error, "the live feed is away");
-        tokio::time::sleep(RETRY).await;
+        tokio::time::sleep(retry.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        retry = (2 * retry).min(LAST_RETRY);
     }
 }
 

@@ -26,8 +26,8 @@ const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": alive\n\n");
 
 /// Live events from now on. Each has its type as the event's name, its id, and the envelope as data.
 ///
-/// A client that is too slow loses events, oldest first, and learns of it by an event `odd.dropped` with
-/// data such as `{"dropped":12}`. The stream ends when the read-model stops.
+/// A client that is too slow loses events, oldest first, and so do all when the spine was away; they learn of it by an
+/// event `odd.dropped` with data such as `{"dropped":12}`, of which there were at least so many. The stream ends when the read-model stops.
 #[utoipa::path(get, path = "/stream", tag = "events",
     params(
         ("types" = Option<Vec<EventType>>, Query, description = "Only these types; repeated, or separated by commas"),
