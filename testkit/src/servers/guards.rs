@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::wire::{mongo, redis};
-use super::{guard, unique};
+use super::{guard, had, unique};
 use crate::container::Container;
 use crate::docker::Result;
 use crate::specification::{AMQP, MANAGEMENT, MONGO, POSTGRES, REDIS, USER, management, sql};
@@ -59,6 +59,15 @@ fn authority(container: &Container, user: &str, port: u16) -> String {
 }
 
 impl PostgresDatabase {
+    /// Another database on the same server.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn another(&self) -> Self {
+        let container = Arc::clone(&self.container);
+        had(async { Self::on(container).await }).await
+    }
+
     pub(super) async fn on(container: Arc<Container>) -> Result<Self> {
         let name = unique('_');
         let guard = Self {
@@ -81,6 +90,15 @@ impl Drop for PostgresDatabase {
 }
 
 impl VirtualHost {
+    /// Another virtual host on the same server.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn another(&self) -> Self {
+        let container = Arc::clone(&self.container);
+        had(async { Self::on(container).await }).await
+    }
+
     pub(super) async fn on(container: Arc<Container>) -> Result<Self> {
         let name = unique('-');
         let guard = Self {
@@ -110,6 +128,15 @@ impl Drop for VirtualHost {
 }
 
 impl MongoDatabase {
+    /// Another database on the same server.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn another(&self) -> Self {
+        let container = Arc::clone(&self.container);
+        had(async { Ok(Self::on(container)) }).await
+    }
+
     pub(super) fn on(container: Arc<Container>) -> Self {
         let name = unique('_');
         Self {
@@ -132,6 +159,15 @@ impl Drop for MongoDatabase {
 }
 
 impl RedisPrefix {
+    /// Another prefix on the same server.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn another(&self) -> Self {
+        let container = Arc::clone(&self.container);
+        had(async { Ok(Self::on(container)) }).await
+    }
+
     pub(super) fn on(container: Arc<Container>) -> Self {
         Self {
             url: format!("redis://{}/0", authority(&container, "", REDIS)),
