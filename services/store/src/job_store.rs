@@ -127,7 +127,7 @@ pub struct Commit {
 /// What became of a new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// Somebody else took the job, or it has ended: this state was discarded.
+    /// Somebody else took the job, or its attempt has ended: this state was discarded.
     Discarded,
     /// Written. Its unacknowledged message stands for its events.
     Backed,
@@ -142,7 +142,7 @@ pub enum Renewal {
     Held,
     /// The claim holds for another lease, and somebody asked for the job's cancellation.
     CancelRequested,
-    /// Somebody else took the job, or it has ended: its result would be discarded.
+    /// Somebody else took the job, or its attempt has ended: its result would be discarded.
     Lost,
 }
 
@@ -243,20 +243,21 @@ pub trait JobStore: Send + Sync + 'static {
     /// Time until the next job is due, zero where one is overdue; none where no job is.
     async fn next_due(&self) -> Result<Option<Duration>, StoreError>;
 
-    /// Keeps jobs for another lease, and tells what is known of each.
+    /// Keeps jobs whose attempt runs for another lease, and tells what is known of each.
     async fn renew(&self, jobs: &[(JobId, ClaimToken)], lease: Duration) -> Result<Vec<Renewal>, StoreError>;
 
-    /// Marks claimed jobs as unbacked: from now on their lease stands for their message. Tells which
+    /// Marks claimed jobs whose attempt runs as unbacked: from now on their lease stands for their message. Tells which
     /// were still held.
     async fn park(&self, jobs: &[(JobId, ClaimToken)]) -> Result<Vec<bool>, StoreError>;
 
-    /// Writes new states of jobs that have not ended, each where its token is the latest.
+    /// Writes new states of jobs whose attempt runs, each where its token is the latest. A store that may commit without
+    /// being able to tell takes the same state, written again, as written.
     async fn commit(&self, commits: Arc<[Commit]>) -> Result<Vec<Committed>, StoreError>;
 
     /// Sets `due_at` to null for jobs that ended and whose events are confirmed, where the token is the latest.
     async fn settle(&self, jobs: &[(JobId, ClaimToken)]) -> Result<(), StoreError>;
 
-    /// Makes claimed jobs due at once, for others to take.
+    /// Makes claimed jobs whose attempt runs due at once, for others to take.
     async fn release(&self, jobs: &[(JobId, ClaimToken)]) -> Result<(), StoreError>;
 
     /// Cancels jobs, or lets their processors know.

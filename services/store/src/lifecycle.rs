@@ -4,7 +4,7 @@
 use odd_contracts::ids::PayloadDigest;
 use odd_contracts::{AttemptOutcome, JobAttempt, JobRecord, JobStatus, Timestamp};
 
-use crate::job_store::{Claim, ClaimToken, Claimed, MAX_LOST_TAKES, Poison, Work, WorkMode};
+use crate::job_store::{Claim, ClaimToken, Claimed, MAX_LOST_TAKES, Poison, Taken, Work, WorkMode};
 
 /// A job's whole row.
 #[derive(Clone, Debug)]
@@ -34,7 +34,66 @@ pub enum Next {
     Publish,
 }
 
+/// What a work message comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// Run the open attempt.
+    Run,
+    /// The job waits.
+    Waiting,
+    /// A processor runs it.
+    Owed,
+    /// It has ended.
+    Ended,
+    /// The row is of another job.
+    Conflict,
+}
+
+impl Met {
+    /// The same, told with the row as it stands after the meeting.
+    pub fn told(self, row: Row) -> Taken {
+        match self {
+            Self::Run => Taken::Run(Box::new(row.into_claimed())),
+            Self::Waiting => Taken::Waiting(Box::new(row.into_claimed())),
+            Self::Owed => Taken::Owed,
+            Self::Ended => Taken::Ended(Box::new(row.into_claimed())),
+            Self::Conflict => Taken::Conflict,
+        }
+    }
+}
+
 impl Row {
+    /// A work message meets the row that is stored under its id. Tells whether the row changed.
+    pub fn meet(&mut self, work: &Work, claim: &Claim, now: Timestamp) -> (Met, bool) {
+        if self.digest != work.digest {
+            return (Met::Conflict, false);
+        }
+        if self.record.job.status.is_terminal() {
+            return (Met::Ended, false);
+        }
+        let overdue = self.due_at.is_none_or(|due| due <= now);
+        if overdue && work.mode == WorkMode::Run {
+            self.backed = true;
+            self.take_again(claim, now);
+            return (self.met(), true);
+        }
+        let was_backed = std::mem::replace(&mut self.backed, false);
+        let met = match self.record.job.status {
+            JobStatus::Executing if !overdue => Met::Owed,
+            _ => Met::Waiting,
+        };
+        (met, was_backed)
+    }
+
+    /// What the message comes to that the row was just taken or inserted for.
+    pub fn met(&self) -> Met {
+        match self.record.job.status {
+            JobStatus::Executing if self.backed => Met::Run,
+            status if status.is_terminal() => Met::Ended,
+            _ => Met::Waiting,
+        }
+    }
+
     /// The row as whoever took it sees it.
     pub fn into_claimed(self) -> Claimed {
         Claimed {

@@ -12,9 +12,9 @@ use crate::job_store::{
     JobStore, MAX_LOST_TAKES, Poison, Renewal, Taken, Work, WorkMode,
 };
 
-type Store = Arc<dyn JobStore>;
+pub(crate) type Store = Arc<dyn JobStore>;
 
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Generates one test per property. `$open` is an async expression that yields an empty store and
 /// whatever must outlive it.
@@ -27,7 +27,9 @@ macro_rules! job_store_conformance {
             a_lost_attempt_keeps_its_number, too_many_losses_fail_the_job, parking_moves_the_promise_to_the_row,
             a_parked_delivery_is_due_at_once, cancel_in_every_state, poison_fails_only_what_is_unknown,
             renewal_tells_the_truth, released_jobs_are_due_at_once, lists_filter_and_page, export_is_ordered_and_complete,
-            a_batch_keeps_its_order, a_batch_may_hold_two_takings_of_a_job, ended_jobs_can_be_claimed_alone, texts_survive);
+            a_batch_keeps_its_order, a_batch_may_hold_two_takings_of_a_job, ended_jobs_can_be_claimed_alone, texts_survive,
+            a_waiting_job_has_no_holder, a_running_job_is_not_settled, the_longest_due_come_first, far_instants_are_kept,
+            nothing_comes_of_nothing, what_is_asked_twice_is_done_once, filters_combine);
     };
     (@each $open:expr; $($name:ident),+) => {
         $(#[tokio::test]
@@ -38,7 +40,7 @@ macro_rules! job_store_conformance {
     };
 }
 
-fn producer(service: &str) -> Producer {
+pub(crate) fn producer(service: &str) -> Producer {
     Producer {
         service: service.to_owned(),
         instance_id: "conformance-1".to_owned(),
@@ -46,7 +48,7 @@ fn producer(service: &str) -> Producer {
     }
 }
 
-fn claim(lease: Duration) -> Claim {
+pub(crate) fn claim(lease: Duration) -> Claim {
     Claim {
         token: ClaimToken::fresh(),
         by: producer("processor"),
@@ -54,7 +56,7 @@ fn claim(lease: Duration) -> Claim {
     }
 }
 
-fn job(id: JobId) -> Job {
+pub(crate) fn job(id: JobId) -> Job {
     Job {
         id,
         job_type: "hello".parse().expect("a valid type"),
@@ -68,7 +70,7 @@ fn job(id: JobId) -> Job {
     }
 }
 
-fn work_of(job: Job) -> Work {
+pub(crate) fn work_of(job: Job) -> Work {
     Work {
         digest: job.digest(),
         submitted_at: job.created_at,
@@ -81,16 +83,16 @@ fn work_of(job: Job) -> Work {
     }
 }
 
-fn work(id: JobId) -> Work {
+pub(crate) fn work(id: JobId) -> Work {
     work_of(job(id))
 }
 
-async fn take_one(store: &Store, work: Work, claim: &Claim) -> Taken {
+pub(crate) async fn take_one(store: &Store, work: Work, claim: &Claim) -> Taken {
     store.take([work].into(), claim).await.expect("take").remove(0)
 }
 
 /// Takes a new job and returns it running.
-async fn run(store: &Store, id: JobId, lease: Duration) -> Claimed {
+pub(crate) async fn run(store: &Store, id: JobId, lease: Duration) -> Claimed {
     match take_one(store, work(id), &claim(lease)).await {
         Taken::Run(claimed) => *claimed,
         other => panic!("expected a job to run, got {other:?}"),
@@ -98,7 +100,7 @@ async fn run(store: &Store, id: JobId, lease: Duration) -> Claimed {
 }
 
 /// The state that ends the open attempt.
-fn conclude(claimed: &Claimed, status: JobStatus, outcome: AttemptOutcome, due: Due) -> Commit {
+pub(crate) fn conclude(claimed: &Claimed, status: JobStatus, outcome: AttemptOutcome, due: Due) -> Commit {
     let now = Timestamp::now();
     let mut record = claimed.record.clone();
     let mut attempts = claimed.attempts.clone();
@@ -120,7 +122,7 @@ fn conclude(claimed: &Claimed, status: JobStatus, outcome: AttemptOutcome, due: 
     }
 }
 
-fn completed(claimed: &Claimed) -> Commit {
+pub(crate) fn completed(claimed: &Claimed) -> Commit {
     conclude(
         claimed,
         JobStatus::Completed,
@@ -129,15 +131,15 @@ fn completed(claimed: &Claimed) -> Commit {
     )
 }
 
-async fn commit(store: &Store, commit: Commit) -> Committed {
+pub(crate) async fn commit(store: &Store, commit: Commit) -> Committed {
     store.commit([commit].into()).await.expect("commit")[0]
 }
 
-async fn due(store: &Store) -> Vec<Claimed> {
+pub(crate) async fn due(store: &Store) -> Vec<Claimed> {
     store.claim_due(&claim(LONG), 1_000).await.expect("claim")
 }
 
-async fn status(store: &Store, id: JobId) -> JobStatus {
+pub(crate) async fn status(store: &Store, id: JobId) -> JobStatus {
     store
         .get(id)
         .await
@@ -707,11 +709,17 @@ pub async fn texts_survive(store: Store) {
     assert_eq!(stored.attempts, ending.attempts);
 }
 
-/// Outcomes of two takings of one job in one batch: only the latest is written, and only it is said to be.
+/// Two takings of one job in one batch: only the latest counts, and only of it is said so.
 pub async fn a_batch_may_hold_two_takings_of_a_job(store: Store) {
     let id = Uuid::new_v4();
     let stale = run(&store, id, Duration::ZERO).await;
     let current = due(&store).await.remove(0);
+    let both = [(id, stale.token), (id, current.token)];
+    assert_eq!(
+        store.renew(&both, LONG).await.unwrap(),
+        [Renewal::Lost, Renewal::Held]
+    );
+    assert_eq!(store.park(&both).await.unwrap(), [false, true]);
     let failed = conclude(
         &stale,
         JobStatus::Failed,
@@ -736,4 +744,213 @@ pub async fn ended_jobs_can_be_claimed_alone(store: Store) {
     let ids: Vec<_> = alone.iter().map(|claimed| claimed.record.job.id).collect();
     assert_eq!(ids, [ended]);
     assert_eq!(due(&store).await.len(), 1, "the other is still due");
+}
+
+/// Whoever ran a job that waits now has nothing to do with it any more.
+pub async fn a_waiting_job_has_no_holder(store: Store) {
+    let id = Uuid::new_v4();
+    let claimed = run(&store, id, LONG).await;
+    let retry = conclude(
+        &claimed,
+        JobStatus::Retrying,
+        AttemptOutcome::Failed,
+        Due::In(LONG * 10),
+    );
+    assert_eq!(commit(&store, retry).await, Committed::Unbacked);
+    let before = store.get(id).await.unwrap().unwrap();
+    let held = [(id, claimed.token)];
+    assert_eq!(store.renew(&held, LONG).await.unwrap(), [Renewal::Lost]);
+    assert_eq!(store.park(&held).await.unwrap(), [false]);
+    store.release(&held).await.unwrap();
+    store.settle(&held).await.unwrap();
+    assert_eq!(commit(&store, completed(&claimed)).await, Committed::Discarded);
+    let after = store.get(id).await.unwrap().unwrap();
+    assert_eq!(after.due_at, before.due_at, "it waits as long as it was told to");
+    assert_eq!(after.record, before.record);
+}
+
+/// A job that has not ended is always owed something.
+pub async fn a_running_job_is_not_settled(store: Store) {
+    let id = Uuid::new_v4();
+    let claimed = run(&store, id, LONG).await;
+    store.settle(&[(id, claimed.token)]).await.unwrap();
+    assert!(store.get(id).await.unwrap().unwrap().due_at.is_some());
+    assert_eq!(commit(&store, completed(&claimed)).await, Committed::Backed);
+}
+
+/// Who has waited longest is claimed first, and no more than were asked for.
+pub async fn the_longest_due_come_first(store: Store) {
+    let mut expected = Vec::new();
+    for milliseconds in [0, 1, 2, 3, 4] {
+        let id = Uuid::new_v4();
+        run(&store, id, Duration::from_millis(milliseconds * 5)).await;
+        expected.push(id);
+    }
+    loop {
+        let last = store.get(expected[4]).await.unwrap().unwrap();
+        if last.due_at.is_some_and(|at| at < Timestamp::now()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut seen = Vec::new();
+    for limit in [2, 0, 1, 9] {
+        let got = store.claim_due(&claim(LONG), limit).await.unwrap();
+        assert!(got.len() <= limit);
+        seen.extend(got.iter().map(|claimed| claimed.record.job.id));
+    }
+    assert_eq!(seen, expected);
+}
+
+/// Instants and times at the end of what can be written are stored, and nothing comes due for them.
+pub async fn far_instants_are_kept(store: Store) {
+    let [scheduled, retried] = [(); 2].map(|()| Uuid::new_v4());
+    let mut later = work(scheduled);
+    later.scheduled_for = Some(Timestamp::MAX);
+    later.job.created_at = Timestamp::from_micros(0);
+    let Taken::Waiting(waiting) = take_one(&store, later, &claim(LONG)).await else {
+        panic!("it waits")
+    };
+    assert_eq!(waiting.record.scheduled_for, Some(Timestamp::MAX));
+    let stored = store.get(scheduled).await.unwrap().unwrap();
+    assert_eq!(stored.due_at, Some(Timestamp::MAX));
+    assert_eq!(stored.record.job.created_at, Timestamp::from_micros(0));
+    let claimed = run(&store, retried, Duration::MAX).await;
+    let held = [(retried, claimed.token)];
+    assert_eq!(store.renew(&held, Duration::MAX).await.unwrap(), [Renewal::Held]);
+    let retry = conclude(
+        &claimed,
+        JobStatus::Retrying,
+        AttemptOutcome::Failed,
+        Due::In(Duration::MAX),
+    );
+    assert_eq!(commit(&store, retry).await, Committed::Unbacked);
+    assert!(due(&store).await.is_empty());
+}
+
+/// Empty batches and unknown jobs are no errors.
+pub async fn nothing_comes_of_nothing(store: Store) {
+    let claim = claim(LONG);
+    assert!(store.take([].into(), &claim).await.unwrap().is_empty());
+    assert!(store.commit([].into()).await.unwrap().is_empty());
+    assert!(store.renew(&[], LONG).await.unwrap().is_empty());
+    assert!(store.park(&[]).await.unwrap().is_empty());
+    assert!(store.cancel(&[], &claim).await.unwrap().is_empty());
+    assert!(store.fail_poison(Vec::new(), &claim).await.unwrap().is_empty());
+    assert!(store.lookup(&[]).await.unwrap().is_empty());
+    assert!(store.export(None, 10).await.unwrap().is_empty());
+    store.settle(&[]).await.unwrap();
+    store.release(&[]).await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), None);
+    assert!(store.claim_ended(&claim, 10).await.unwrap().is_empty());
+
+    let unknown = [(Uuid::new_v4(), ClaimToken::fresh())];
+    assert_eq!(store.renew(&unknown, LONG).await.unwrap(), [Renewal::Lost]);
+    assert_eq!(store.park(&unknown).await.unwrap(), [false]);
+    store.settle(&unknown).await.unwrap();
+    store.release(&unknown).await.unwrap();
+    assert!(store.get(unknown[0].0).await.unwrap().is_none());
+}
+
+/// The same request or the same poison twice in one batch has one effect.
+pub async fn what_is_asked_twice_is_done_once(store: Store) {
+    let [waiting, unknown, poisoned] = [(); 3].map(|()| Uuid::new_v4());
+    let mut later = work(waiting);
+    later.scheduled_for = Some(Timestamp::now().plus(LONG));
+    take_one(&store, later, &claim(LONG)).await;
+    let requests = [waiting, unknown, waiting, unknown].map(|id| CancelRequest {
+        id,
+        requested_at: Timestamp::now(),
+    });
+    let outcomes = store.cancel(&requests, &claim(LONG)).await.unwrap();
+    assert!(matches!(outcomes[0], CancelOutcome::Cancelled(_)));
+    assert!(matches!(outcomes[1], CancelOutcome::Remembered));
+    assert!(matches!(outcomes[2], CancelOutcome::TooLate));
+    assert!(matches!(outcomes[3], CancelOutcome::Remembered));
+
+    let mut record = store.get(waiting).await.unwrap().unwrap().record;
+    record.job.id = poisoned;
+    record.error = Some("no job".to_owned());
+    let poison = Poison {
+        record,
+        digest: odd_contracts::ids::PayloadDigest([0; 32]),
+    };
+    let outcomes = store
+        .fail_poison(vec![poison.clone(), poison], &claim(LONG))
+        .await
+        .unwrap();
+    assert!(outcomes[0].is_some() && outcomes[1].is_none());
+}
+
+/// Parts of a filter narrow each other, on every page.
+pub async fn filters_combine(store: Store) {
+    let base = Timestamp::from_micros(1_700_000_000_000_000);
+    let statuses = [
+        JobStatus::Executing,
+        JobStatus::Failed,
+        JobStatus::Cancelled,
+        JobStatus::Completed,
+    ];
+    let mut all = Vec::new();
+    for n in 0..48_u64 {
+        let id = Uuid::new_v4();
+        let mut one = job(id);
+        one.created_at = base.plus(Duration::from_secs(n / 3));
+        one.job_type = if n % 2 == 0 { "even" } else { "odd" }.parse().unwrap();
+        let end = statuses[(n % 4) as usize];
+        all.push((one.created_at, id, n % 2 == 0, end));
+        let Taken::Run(claimed) = take_one(&store, work_of(one), &claim(LONG)).await else {
+            panic!("it runs")
+        };
+        if end.is_terminal() {
+            let ending = conclude(&claimed, end, AttemptOutcome::Failed, Due::Ended(LONG));
+            commit(&store, ending).await;
+        }
+    }
+    all.sort_unstable_by_key(|job| std::cmp::Reverse((job.0, job.1)));
+    let (since, until) = (
+        base.plus(Duration::from_secs(3)),
+        base.plus(Duration::from_secs(13)),
+    );
+    let wanted: [&[JobStatus]; 4] = [
+        &[JobStatus::Failed, JobStatus::Executing],
+        &[JobStatus::Completed, JobStatus::Cancelled],
+        &[JobStatus::Cancelled, JobStatus::Failed, JobStatus::Failed],
+        &[],
+    ];
+    for statuses in wanted {
+        for job_type in [None, Some("even")] {
+            let filter = JobFilter {
+                statuses: statuses.to_vec(),
+                job_type: job_type.map(str::to_owned),
+                since: Some(since),
+                until: Some(until),
+                id_contains: Some("-".to_owned()),
+            };
+            let expected: Vec<_> = all
+                .iter()
+                .filter(|(at, _, even, status)| {
+                    (since..until).contains(at)
+                        && (job_type.is_none() || *even)
+                        && (statuses.is_empty() || statuses.contains(status))
+                })
+                .map(|(_, id, ..)| *id)
+                .collect();
+            assert_eq!(pages(&store, &filter).await, expected, "{filter:?}");
+        }
+    }
+}
+
+/// The ids of the whole list, read in pages of four.
+async fn pages(store: &Store, filter: &JobFilter) -> Vec<JobId> {
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.list(filter, cursor, 4).await.unwrap();
+        let Some(last) = page.last() else { return seen };
+        cursor = Some(JobCursor {
+            created_at: last.created_at,
+            id: last.id,
+        });
+        seen.extend(page.iter().map(|row| row.id));
+    }
 }

@@ -70,8 +70,7 @@ async fn claim_due_in(
     Ok(rows.into_iter().map(Row::into_claimed).collect())
 }
 
-/// Updates the rows of `held` whose token is the latest and whose job has not ended, and returns what
-/// the statement returns for them.
+/// Updates the rows of `held` whose token is the latest, and returns what the statement returns for them.
 async fn update_held(
     connection: &mut SqliteConnection,
     before: &'static str,
@@ -84,17 +83,25 @@ async fn update_held(
     .await
 }
 
-/// What of `column` was returned for each job id.
-fn returned<'r, T>(rows: &'r [SqliteRow], column: &str) -> Result<HashMap<String, T>, StoreError>
+/// A taking of a job: a batch may hold two of one job.
+type Taking = (String, Vec<u8>);
+
+fn taking(id: JobId, token: ClaimToken) -> Taking {
+    (id.to_string(), token.0.as_bytes().to_vec())
+}
+
+/// What of `column` was returned for each taking.
+fn returned<'r, T>(rows: &'r [SqliteRow], column: &str) -> Result<HashMap<Taking, T>, StoreError>
 where
     T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
 {
     rows.iter()
         .map(|row| {
-            Ok((
+            let taking = (
                 row.try_get("id").map_err(classify)?,
-                row.try_get(column).map_err(classify)?,
-            ))
+                row.try_get("token").map_err(classify)?,
+            );
+            Ok((taking, row.try_get(column).map_err(classify)?))
         })
         .collect()
 }
@@ -114,8 +121,8 @@ pub(super) async fn renew(
                 let found = rows::execute(
                     connection,
                     "UPDATE jobs SET due_at = v.column3 FROM (VALUES",
-                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status < 5 \
-                     RETURNING jobs.id, jobs.cancel_requested",
+                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status = 3 \
+                     RETURNING jobs.id, jobs.token, jobs.cancel_requested",
                     3,
                     &held,
                     |query, (id, token)| {
@@ -126,10 +133,10 @@ pub(super) async fn renew(
                     },
                 )
                 .await?;
-                let flags: HashMap<String, bool> = returned(&found, "cancel_requested")?;
+                let flags: HashMap<Taking, bool> = returned(&found, "cancel_requested")?;
                 Ok(held
                     .iter()
-                    .map(|(id, _)| match flags.get(&id.to_string()) {
+                    .map(|(id, token)| match flags.get(&taking(*id, *token)) {
                         Some(true) => Renewal::CancelRequested,
                         Some(false) => Renewal::Held,
                         None => Renewal::Lost,
@@ -149,15 +156,15 @@ pub(super) async fn park(database: &Database, held: Vec<Held>) -> Result<Vec<boo
                 let found = update_held(
                     connection,
                     "UPDATE jobs SET backed = 0 FROM (VALUES",
-                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status < 5 \
-                     RETURNING jobs.id, jobs.backed",
+                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status = 3 \
+                     RETURNING jobs.id, jobs.token, jobs.backed",
                     &held,
                 )
                 .await?;
-                let parked: HashMap<String, bool> = returned(&found, "backed")?;
+                let parked: HashMap<Taking, bool> = returned(&found, "backed")?;
                 Ok(held
                     .iter()
-                    .map(|(id, _)| parked.contains_key(&id.to_string()))
+                    .map(|(id, token)| parked.contains_key(&taking(*id, *token)))
                     .collect())
             })
         })
@@ -193,7 +200,7 @@ pub(super) async fn release(database: &Database, held: Vec<Held>) -> Result<(), 
                 update_held(
                     connection,
                     "UPDATE jobs SET due_at = 0 FROM (VALUES",
-                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status < 5",
+                    ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status = 3",
                     &held,
                 )
                 .await?;
@@ -245,7 +252,7 @@ async fn commit_in(
          attempts = v.column6, started_at = NULL, executor = NULL, finished_at = v.column7, result = v.column8, \
          error = v.column9, backed = CASE WHEN v.column3 < 5 THEN 0 ELSE jobs.backed END, \
          due_at = CASE WHEN v.column3 >= 5 AND jobs.backed THEN NULL ELSE v.column10 END FROM (VALUES";
-    const AFTER: &str = ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status < 5 \
+    const AFTER: &str = ") AS v WHERE jobs.id = v.column1 AND jobs.token = v.column2 AND jobs.status = 3 \
          RETURNING jobs.id, jobs.token, jobs.backed";
     let written = rows::execute(connection, BEFORE, AFTER, 10, &prepared, |query, item| {
         let record = &item.commit.record;
@@ -262,27 +269,15 @@ async fn commit_in(
             .bind(item.due_at)
     })
     .await?;
-    // By token as well: a batch may hold the outcomes of two takings of one job.
-    let mut backed: HashMap<(String, Vec<u8>), bool> = HashMap::with_capacity(written.len());
-    for row in &written {
-        let key = (
-            row.try_get("id").map_err(classify)?,
-            row.try_get("token").map_err(classify)?,
-        );
-        backed.insert(key, row.try_get("backed").map_err(classify)?);
-    }
+    let backed: HashMap<Taking, bool> = returned(&written, "backed")?;
     Ok(commits
         .iter()
-        .map(|commit| {
-            let key = (
-                commit.record.job.id.to_string(),
-                commit.token.0.as_bytes().to_vec(),
-            );
-            match backed.get(&key) {
+        .map(
+            |commit| match backed.get(&taking(commit.record.job.id, commit.token)) {
                 Some(true) => Committed::Backed,
                 Some(false) => Committed::Unbacked,
                 None => Committed::Discarded,
-            }
-        })
+            },
+        )
         .collect())
 }

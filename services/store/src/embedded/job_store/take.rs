@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::embedded::Database;
 use crate::embedded::database::classify;
 use crate::embedded::rows::json_array;
-use crate::job_store::{CancelOutcome, CancelRequest, Claim, Claimed, Poison, Taken, Work, WorkMode};
+use crate::job_store::{CancelOutcome, CancelRequest, Claim, Claimed, Poison, Taken, Work};
 use crate::lifecycle::Row;
 
 /// Requests to cancel a job that never came are forgotten after this time.
@@ -47,8 +47,12 @@ async fn take_in(
     let cancelled = take_cancellations(connection, work, &known).await?;
     let (mut new, mut changed, mut told) = (Vec::new(), Vec::new(), Vec::with_capacity(work.len()));
     for item in work {
-        if let Some(row) = known.remove(&item.job.id) {
-            told.push(Told::Already(meet(row, item, claim, now, &mut changed)));
+        if let Some(mut row) = known.remove(&item.job.id) {
+            let (met, has_changed) = row.meet(item, claim, now);
+            if has_changed {
+                changed.push(row.clone());
+            }
+            told.push(Told::Already(met.told(row)));
         } else {
             new.push(Row::of_work(
                 item.clone(),
@@ -64,51 +68,9 @@ async fn take_in(
     let mut new = new.into_iter();
     let taken = told.into_iter().filter_map(|told| match told {
         Told::Already(taken) => Some(taken),
-        Told::ByNewRow => new.next().map(outcome),
+        Told::ByNewRow => new.next().map(|row| row.met().told(row)),
     });
     Ok(taken.collect())
-}
-
-/// A message meets the row that is stored under its id.
-fn meet(mut row: Row, work: &Work, claim: &Claim, now: Timestamp, changed: &mut Vec<Row>) -> Taken {
-    if row.digest != work.digest {
-        return Taken::Conflict;
-    }
-    if row.record.job.status.is_terminal() {
-        return Taken::Ended(Box::new(row.into_claimed()));
-    }
-    let overdue = row.due_at.is_none_or(|due| due <= now);
-    if overdue && work.mode == WorkMode::Run {
-        row.backed = true;
-        row.take_again(claim, now);
-    } else {
-        row.backed = false;
-    }
-    changed.push(row.clone());
-    if overdue {
-        outcome(row)
-    } else {
-        waiting_or_owed(row)
-    }
-}
-
-fn waiting_or_owed(row: Row) -> Taken {
-    if row.record.job.status == JobStatus::Executing {
-        Taken::Owed
-    } else {
-        Taken::Waiting(Box::new(row.into_claimed()))
-    }
-}
-
-fn outcome(row: Row) -> Taken {
-    let status = row.record.job.status;
-    let runs = row.backed && status == JobStatus::Executing;
-    let claimed = Box::new(row.into_claimed());
-    match status {
-        _ if runs => Taken::Run(claimed),
-        status if status.is_terminal() => Taken::Ended(claimed),
-        _ => Taken::Waiting(claimed),
-    }
 }
 
 /// Which of the new jobs somebody asked to cancel before they came. Forgets those requests.
