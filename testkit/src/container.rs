@@ -208,10 +208,6 @@ impl Container {
         self.service
     }
 
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
     pub(crate) fn password(&self) -> &str {
         &self.password
     }
@@ -363,6 +359,17 @@ impl Container {
         let id = self.id.clone();
         let logs = runtime::run(async move { docker::logs(&id, lines).await }).await;
         logs.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs a command of the image in the container and returns what it wrote, both streams together.
+    ///
+    /// # Panics
+    /// Where it cannot be run, or ends with another code than 0.
+    pub async fn exec(&self, command: &[&str]) -> String {
+        let id = self.id.clone();
+        let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
+        let done = runtime::run(async move { docker::exec(&id, command).await }).await;
+        done.unwrap_or_else(|error| panic!("{error}"))
     }
 
     async fn fault<F>(&self, what: &str, work: impl FnOnce(String) -> F)

@@ -110,6 +110,20 @@ pub(crate) async fn is_running(id: &str) -> Result<bool> {
     }
 }
 
+/// Whether there is a container under this name.
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) async fn is_there(name: &str) -> Result<bool> {
+    match client()
+        .await?
+        .inspect_container(name, None::<InspectContainerOptions>)
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+        Err(error) => Err(Trouble::of("a container cannot be inspected", &error)),
+    }
+}
+
 /// Ports of a running container: published on this machine for those within.
 pub(crate) async fn ports(id: &str) -> Result<HashMap<u16, u16>> {
     let inspected = client()
@@ -150,13 +164,13 @@ fn said(chunk: &LogOutput) -> String {
 }
 
 /// Runs a command in a container to its end and returns what it wrote.
-pub(crate) async fn exec(id: &str, env: Vec<String>, command: &[&str]) -> Result<String> {
+pub(crate) async fn exec(id: &str, command: Vec<String>) -> Result<String> {
+    let name = command.first().cloned().unwrap_or_default();
     let failed = |error: EngineError| Trouble::of("a command cannot be run in the container", &error);
     let options = CreateExecOptions {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        env: Some(env),
-        cmd: Some(command.iter().map(|&word| word.to_owned()).collect()),
+        cmd: Some(command),
         ..CreateExecOptions::default()
     };
     let client = client().await?;
@@ -173,8 +187,7 @@ pub(crate) async fn exec(id: &str, env: Vec<String>, command: &[&str]) -> Result
     match ended.exit_code {
         Some(0) => Ok(text),
         code => Err(Trouble::new(format!(
-            "{} ended with {code:?}: {}",
-            command.first().unwrap_or(&"a command"),
+            "{name} ended with {code:?}: {}",
             text.trim()
         ))),
     }

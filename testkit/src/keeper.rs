@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::docker::{self, Result, Trouble};
-use crate::run::{Folder, LABEL_FOLDER, LABEL_RUN};
+use crate::run::{self, Folder, LABEL_FOLDER, LABEL_RUN};
 
 /// Environment variable with the folder, which makes a test binary a keeper.
 const VARIABLE: &str = "ODD_TEST_KEEPER";
@@ -68,9 +68,12 @@ fn become_keeper() {
 
 fn keep(folder: &OsStr) -> ExitCode {
     stand_alone();
+    let folder = Folder::at(folder);
+    // For people; the lock on the file says whether it lives.
+    let _ = std::fs::write(folder.path().join(run::KEEPER), std::process::id().to_string());
     // A parent that died meanwhile does not want to know.
     let _ = writeln!(std::io::stdout(), "{READY}").and_then(|()| std::io::stdout().flush());
-    match serve(&Folder::at(folder)) {
+    match serve(&folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -31,7 +31,8 @@ pub(crate) const LABEL_RUN: &str = "odd.testkit.run";
 const RUN_FILE: &str = "run.json";
 const RUN_LOCK: &str = "run.lock";
 const USERS: &str = "users";
-const KEEPER: &str = "keeper";
+/// Locked by the keeper, with its process id.
+pub(crate) const KEEPER: &str = "keeper";
 
 /// The run that this process takes part in.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::container::Container;
-use crate::docker::{self, Result, Trouble};
+use crate::docker::{Result, Trouble};
 use crate::images::Service;
-use crate::servers::wire::{mongo, redis};
+use crate::servers::wire::{mongo, postgres, redis};
 
 /// Name of the user of all servers.
 pub(crate) const USER: &str = "odd";
@@ -100,7 +100,7 @@ fn words(words: &[&str]) -> Vec<String> {
 /// Whether a server answers as one that has finished starting.
 pub(crate) async fn probe(container: &Container) -> Result<()> {
     match container.service() {
-        Service::Postgres => sql(container, "SELECT 1").await,
+        Service::Postgres => postgres::execute(container, "SELECT 1").await,
         Service::Rabbitmq => {
             management(container, reqwest::Method::GET, "whoami", None).await?;
             amqp_answers(container.port(AMQP)).await
@@ -108,28 +108,6 @@ pub(crate) async fn probe(container: &Container) -> Result<()> {
         Service::Redis => redis::ping(container).await,
         Service::Mongo => mongo::ping(container).await,
     }
-}
-
-/// Runs one statement in the server's own database. Over TCP, because while the database is made there is a server that
-/// listens on its local socket only.
-pub(crate) async fn sql(container: &Container, statement: &str) -> Result<()> {
-    let env = vec![format!("PGPASSWORD={}", container.password())];
-    let command = [
-        "psql",
-        "-X",
-        "-q",
-        "-h",
-        "127.0.0.1",
-        "-U",
-        USER,
-        "-d",
-        USER,
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-c",
-        statement,
-    ];
-    docker::exec(container.id(), env, &command).await.map(drop)
 }
 
 /// One request to RabbitMQ's management interface.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::json;
 
-use super::wire::{mongo, redis};
+use super::wire::{mongo, postgres, redis};
 use super::{guard, had, unique};
 use crate::container::Container;
 use crate::docker::Result;
-use crate::specification::{AMQP, MANAGEMENT, MONGO, POSTGRES, REDIS, USER, management, sql};
+use crate::specification::{AMQP, MANAGEMENT, MONGO, POSTGRES, REDIS, USER, management};
 
 /// A database on PostgreSQL, dropped with this.
 pub struct PostgresDatabase {
@@ -75,7 +75,7 @@ impl PostgresDatabase {
             name,
             container,
         };
-        sql(&guard.container, &format!("CREATE DATABASE {}", guard.name)).await?;
+        postgres::execute(&guard.container, &format!("CREATE DATABASE {}", guard.name)).await?;
         Ok(guard)
     }
 }
@@ -85,7 +85,7 @@ impl Drop for PostgresDatabase {
         let container = Arc::clone(&self.container);
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         self.container
-            .leave(async move { sql(&container, &statement).await });
+            .leave(async move { postgres::execute(&container, &statement).await });
     }
 }
 

@@ -6,6 +6,9 @@
 //! dropped, and show the end of the server's log if the test fails.
 
 mod guards;
+// Other systems have no engine for the servers' images at hand.
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 pub(crate) mod wire;
 
 pub use guards::{MongoDatabase, PostgresDatabase, RedisPrefix, VirtualHost};

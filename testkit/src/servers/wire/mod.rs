@@ -3,5 +3,6 @@
 
 pub(crate) mod bson;
 pub(crate) mod mongo;
+pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod scram;

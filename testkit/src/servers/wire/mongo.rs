@@ -31,6 +31,26 @@ pub(crate) async fn drop_database(container: &Container, name: &str) -> Result<(
     connection.command("dropDatabase", name).await
 }
 
+/// Makes a collection, and returns how many the database has then.
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) async fn create_collection(container: &Container, database: &str, name: &str) -> Result<f64> {
+    let mut connection = Connection::open(container).await?;
+    let command = |name: &str, value: Value| {
+        Document::default()
+            .with(name, value)
+            .with("$db", Value::Text(database.to_owned()))
+    };
+    connection
+        .ask(&command("create", Value::Text(name.to_owned())))
+        .await?;
+    let state = connection.ask(&command("dbStats", Value::Int(1))).await?;
+    match state.get("collections") {
+        Some(Value::Double(count)) => Ok(*count),
+        Some(Value::Int(count)) => Ok(f64::from(*count)),
+        other => Err(Trouble::new(format!("MongoDB has {other:?} collections"))),
+    }
+}
+
 struct Connection(TcpStream);
 
 impl Connection {

@@ -61,6 +61,22 @@ pub(crate) async fn delete(container: &Container, prefix: &str) -> Result<()> {
     }
 }
 
+/// Asks one after another, and returns the answers that are texts.
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) async fn all<const N: usize>(
+    container: &Container,
+    commands: Vec<[String; N]>,
+) -> Result<Vec<String>> {
+    let mut connection = Connection::open(container).await?;
+    let mut answers = Vec::new();
+    for command in commands {
+        if let Answer::Text(text) = connection.ask(&command.each_ref().map(String::as_str)).await? {
+            answers.push(text);
+        }
+    }
+    Ok(answers)
+}
+
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
