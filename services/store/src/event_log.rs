@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use odd_contracts::api::ExportedHistory;
@@ -131,4 +132,10 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Histories for reconciliation, in order of job id, from the first behind `after`, at most `limit` jobs.
     async fn export(&self, after: Option<JobId>, limit: usize) -> Result<Vec<ExportedHistory>, StoreError>;
+
+    /// For how long events are kept; for ever where none. A history whose job was submitted longer ago may be there in
+    /// part or not at all.
+    async fn retention(&self) -> Result<Option<Duration>, StoreError> {
+        Ok(None)
+    }
 }

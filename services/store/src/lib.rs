@@ -12,6 +12,9 @@ pub mod error;
 pub mod event_log;
 pub mod job_store;
 pub mod lifecycle;
+pub mod mongo;
+pub mod postgres;
+pub mod redis;
 
 pub use counters::{CounterEvent, Counters, Generation};
 pub use error::StoreError;
