@@ -1,5 +1,6 @@
 //! Building the counters anew from the event log.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use odd_contracts::EventHead;
@@ -17,7 +18,8 @@ impl Recorder {
     /// Rebuilds the counters unless they can be trusted. Readers see the old ones until the new ones are whole.
     pub(crate) async fn ensure_intact(&self) -> Result<(), Interruption> {
         let intact = self.ports.counters.is_intact().await;
-        if intact.map_err(Interruption::of("counters"))? {
+        let intact = intact.map_err(Interruption::of("counters"))?;
+        if intact && !self.must_rebuild.load(Ordering::Acquire) {
             return Ok(());
         }
         tracing::warn!("the counters cannot be trusted; rebuilding them from the event log");
@@ -32,6 +34,7 @@ impl Recorder {
             .activate(generation)
             .await
             .map_err(Interruption::of("counters"))?;
+        self.must_rebuild.store(false, Ordering::Release);
         // What another replica recorded since the last page may have been counted into the old generation only.
         events += self.copy(None, last).await?.1;
         let seconds = started.elapsed().as_secs_f64();

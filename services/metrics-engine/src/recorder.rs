@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -32,6 +33,9 @@ pub(crate) struct Recorder {
     producer: Producer,
     pub(crate) recording: Check,
     pub(crate) shutdown: Shutdown,
+    /// Whether the counters said that they must be rebuilt, which they need not know afterwards: an event that is older
+    /// than all they remember changes nothing about them.
+    pub(crate) must_rebuild: AtomicBool,
 }
 
 /// Why the recording stopped.
@@ -84,6 +88,7 @@ impl Recorder {
             producer: odd_runtime::producer(Role::MetricsEngine),
             recording,
             shutdown,
+            must_rebuild: AtomicBool::new(false),
         }
     }
 
@@ -248,7 +253,12 @@ impl Recorder {
             let counters = Arc::clone(&counters);
             Box::pin(async move { counters.apply(None, events).await })
         });
-        let counted = counted.await.map_err(Interruption::of("counters"))?;
+        let counted = counted.await.map_err(|error| {
+            if matches!(error, StoreError::Damaged(_)) {
+                self.must_rebuild.store(true, Ordering::Release);
+            }
+            Interruption::of("counters")(error)
+        })?;
         fail::fail_point!("metrics_engine.after_counters", |_| std::process::abort());
         let refused = counted
             .refused

@@ -296,6 +296,64 @@ async fn counters_damaged_at_work_are_rebuilt() {
     role.stop().await;
 }
 
+/// Nobody has to count for it: readers must not be shown empty counters until the next job comes.
+#[tokio::test]
+async fn counters_emptied_while_nothing_happens_are_rebuilt() {
+    let world = World::open().await;
+    let role = Running::start(world.ports()).await;
+    world.publish(&jobs(0..30)).await;
+    world.drained().await;
+    counters::damage(&world.database).await;
+    wait_for("the counters to be rebuilt", async || {
+        let snapshot = world.counters.snapshot().await;
+        snapshot.is_ok_and(|snapshot| snapshot.in_status(JobStatus::Completed) == 30)
+    })
+    .await;
+    role.ready(true).await;
+    role.stop().await;
+}
+
+/// What asks for a rebuild may look intact: an event that is older than all that is remembered spoils nothing.
+#[tokio::test]
+async fn counters_that_ask_for_a_rebuild_are_rebuilt_though_they_look_intact() {
+    let world = World::open().await;
+    let faults = Arc::new(Faults::default());
+    let mut ports = world.ports();
+    ports.counters = Arc::new(FaultyCounters(world.counters.clone(), Arc::clone(&faults)));
+    let role = Running::start(ports).await;
+    world.publish(&jobs(0..30)).await;
+    world.drained().await;
+    faults.forgets.store(true, Ordering::SeqCst);
+    world.publish(&jobs(30..40)).await;
+    world.drained().await;
+    assert!(!faults.forgets.load(Ordering::SeqCst), "they were rebuilt");
+    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 40);
+    role.stop().await;
+}
+
+/// Each delivery comes again until all of it is dealt with; what is garbage in it must not be put aside each time.
+#[tokio::test]
+async fn garbage_is_put_aside_once_however_often_it_is_delivered() {
+    let world = World::open().await;
+    let faults = Arc::new(Faults::default());
+    faults.away.store(true, Ordering::SeqCst);
+    let mut ports = world.ports();
+    ports.counters = Arc::new(FaultyCounters(world.counters.clone(), Arc::clone(&faults)));
+    let role = Running::start(ports).await;
+    let mut lines: Vec<_> = jobs(0..2).iter().map(line).collect();
+    lines.insert(1, "{\"broken".to_owned());
+    world.publish_lines(&lines).await;
+    wait_for("several attempts", async || {
+        faults.calls.load(Ordering::SeqCst) >= 4
+    })
+    .await;
+    faults.away.store(false, Ordering::SeqCst);
+    world.drained().await;
+    assert_eq!(world.depth(Queue::DeadLetter).await, 1);
+    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 2);
+    role.stop().await;
+}
+
 #[tokio::test]
 async fn a_shutdown_under_load_loses_nothing() {
     let world = World::open().await;

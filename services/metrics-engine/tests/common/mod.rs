@@ -185,6 +185,8 @@ pub(crate) struct Faults {
     pub(crate) hangs: AtomicBool,
     /// It refuses batches with events of jobs of the type `refused`.
     pub(crate) refuses: AtomicBool,
+    /// It counts no more until it was rebuilt, but looks intact.
+    pub(crate) forgets: AtomicBool,
     /// Calls so far.
     pub(crate) calls: AtomicUsize,
 }
@@ -286,6 +288,11 @@ impl Counters for FaultyCounters {
         self.1
             .strike(events.iter().map(|event| event.job_type.as_str()))
             .await?;
+        if into.is_none() && self.1.forgets.load(Ordering::SeqCst) {
+            return Err(StoreError::Damaged(
+                "an event is older than all they remember".to_owned(),
+            ));
+        }
         self.0.apply(into, events).await
     }
 
@@ -294,6 +301,7 @@ impl Counters for FaultyCounters {
     }
 
     async fn begin_rebuild(&self) -> Result<Generation, StoreError> {
+        self.1.forgets.store(false, Ordering::SeqCst);
         self.0.begin_rebuild().await
     }
 

@@ -14,6 +14,7 @@ use odd_spine::{Message, Queue, Route, Spine, codec};
 use odd_store::embedded::{Database, Options, SqliteJobStore};
 use odd_store::{JobStore, StoredJob};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ pub(super) struct Bed {
     pub(super) spine: Arc<EmbeddedSpine>,
     pub(super) store: Arc<SqliteJobStore>,
     config: Config,
+    address: Option<std::net::SocketAddr>,
     processor: Option<(Shutdown, JoinHandle<Result<(), RoleError>>)>,
 }
 
@@ -41,6 +43,7 @@ impl Bed {
             spine,
             store,
             config,
+            address: None,
             processor: None,
         }
     }
@@ -53,14 +56,36 @@ impl Bed {
     }
 
     pub(super) async fn start(&mut self) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let shutdown = Shutdown::new(Duration::from_secs(10));
-        let ports = Ports {
+        self.start_on(Ports {
             spine: self.spine.clone(),
             job_store: self.store.clone(),
-        };
+        })
+        .await;
+    }
+
+    /// Starts a processor that sees the spine and the store of this bed through others.
+    pub(super) async fn start_on(&mut self, ports: Ports) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.address = Some(listener.local_addr().unwrap());
+        let shutdown = Shutdown::new(Duration::from_secs(10));
         let role = tokio::spawn(run(self.config.clone(), ports, listener, shutdown.clone()));
         self.processor = Some((shutdown, role));
+    }
+
+    /// Gives the signal to stop.
+    pub(super) fn begin_to_stop(&self) {
+        self.processor.as_ref().expect("a processor runs").0.trigger();
+    }
+
+    /// What the processor answers to a request for `path`.
+    pub(super) async fn get(&self, path: &str) -> String {
+        let address = self.address.expect("a processor runs");
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: processor\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// Stops the processor as a signal would, and waits for it.
@@ -85,6 +110,7 @@ impl Bed {
             spine,
             store,
             config,
+            address: None,
             processor: None,
         }
     }
