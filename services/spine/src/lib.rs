@@ -3,6 +3,7 @@
 //! One port ([`Spine`]) with one conformance suite that every adapter passes. Work travels one envelope a message;
 //! lifecycle events travel in batches of one type ([`codec`]).
 
+pub mod amqp;
 pub mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

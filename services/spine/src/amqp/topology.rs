@@ -1,0 +1,141 @@
+//! Exchanges, queues and bindings, declared on every connection before anything else.
+//!
+//! Declaring what is there already changes nothing, so every role may do it at any time.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, Error, ExchangeKind};
+use odd_contracts::names::spine as names;
+
+use super::failure;
+use crate::port::{Queue, Route};
+
+/// The exchange that leads to any queue by its name.
+const DEFAULT_EXCHANGE: &str = "";
+
+/// Exchange and routing key of a route.
+pub(super) fn target(route: Route) -> (&'static str, &'static str) {
+    match route {
+        Route::Work => (names::WORK_EXCHANGE, Queue::Work.name()),
+        Route::Control => (names::WORK_EXCHANGE, Queue::Control.name()),
+        Route::Events(event_type) => (names::EVENTS_EXCHANGE, event_type.name()),
+        Route::DeadLetter => straight_to(Queue::DeadLetter),
+    }
+}
+
+/// Exchange and routing key that lead to this queue and nowhere else.
+pub(super) fn straight_to(queue: Queue) -> (&'static str, &'static str) {
+    (DEFAULT_EXCHANGE, queue.name())
+}
+
+/// Declares everything durable.
+///
+/// # Errors
+/// Says what is wrong and how to mend it.
+pub(super) async fn declare(connection: &Connection) -> Result<(), String> {
+    let channel = connection
+        .create_channel()
+        .await
+        .map_err(|error| failure::told(&error))?;
+    for (exchange, kind) in [
+        (names::WORK_EXCHANGE, ExchangeKind::Direct),
+        (names::EVENTS_EXCHANGE, ExchangeKind::Topic),
+    ] {
+        declare_exchange(&channel, exchange, kind).await?;
+    }
+    for queue in Queue::ALL {
+        declare_queue(&channel, queue).await?;
+    }
+    for (queue, exchange, key) in bindings() {
+        bind(&channel, queue, exchange, key).await?;
+    }
+    Ok(())
+}
+
+/// The queue `jobs.created` is never bound to `odd.events`: what a processor says would come back to it as work.
+fn bindings() -> [(Queue, &'static str, &'static str); 3] {
+    [
+        (Queue::Work, names::WORK_EXCHANGE, names::JOBS_CREATED),
+        (Queue::Control, names::WORK_EXCHANGE, names::JOBS_CONTROL),
+        (Queue::Events, names::EVENTS_EXCHANGE, names::EVENTS_BINDING),
+    ]
+}
+
+async fn declare_exchange(channel: &Channel, name: &str, kind: ExchangeKind) -> Result<(), String> {
+    let options = ExchangeDeclareOptions {
+        durable: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let wanted = match kind {
+        ExchangeKind::Direct => "direct",
+        _ => "topic",
+    };
+    channel
+        .exchange_declare(name.into(), kind, options, FieldTable::default())
+        .await
+        .map_err(|error| {
+            refused(&error, &format!("exchange {name}"), || {
+                format!(
+                    "it must be a durable {wanted} exchange; remove it with `rabbitmqadmin delete exchange \
+                     --name {name}` and it is declared anew"
+                )
+            })
+        })
+}
+
+async fn declare_queue(channel: &Channel, queue: Queue) -> Result<(), String> {
+    let name = queue.name();
+    channel
+        .queue_declare(name.into(), QueueDeclareOptions::durable(), queue_arguments())
+        .await
+        .map(drop)
+        .map_err(|error| {
+            refused(&error, &format!("queue {name}"), || {
+                format!(
+                    "it must be a durable queue with x-queue-type=quorum and x-delivery-limit=-1; once it is empty, \
+                     remove it with `rabbitmqctl delete_queue {name} --if-empty` and it is declared anew"
+                )
+            })
+        })
+}
+
+/// Quorum queues drop a message after 20 deliveries unless told otherwise, and an outage of a consumer's
+/// store takes that many easily. How often a job was taken is counted where its state is.
+fn queue_arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(-1));
+    arguments
+}
+
+async fn bind(channel: &Channel, queue: Queue, exchange: &str, key: &str) -> Result<(), String> {
+    channel
+        .queue_bind(
+            queue.name().into(),
+            exchange.into(),
+            key.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .map_err(|error| {
+            let name = queue.name();
+            format!(
+                "the queue {name} cannot be bound to {exchange}: {}",
+                failure::told(&error)
+            )
+        })
+}
+
+fn refused(error: &Error, what: &str, how_to_mend: impl FnOnce() -> String) -> String {
+    let said = failure::told(error);
+    match failure::code(error) {
+        Some(failure::PRECONDITION_FAILED) => {
+            format!("the {what} was declared otherwise by somebody else: {}. {said}", how_to_mend())
+        }
+        Some(failure::ACCESS_REFUSED) => {
+            format!("the user may not declare the {what}: {said}; grant it with `rabbitmqctl set_permissions`")
+        }
+        _ => format!("the {what} cannot be declared: {said}"),
+    }
+}
