@@ -67,7 +67,7 @@ wait_for_answer() {
     until answers; do
         if [ "$waited" -ge $((patience * 4)) ] || { [ -n "$1" ] && ! kill -0 "$1" 2>/dev/null; }; then
             [ ! -f "$state/dockerd.log" ] || tail -n 20 "$state/dockerd.log" >&2
-            complain "The Docker engine did not start within $patience s."
+            complain "The Docker engine did not start."
         fi
         sleep 0.25
         waited=$((waited + 1))

@@ -15,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly recipes=compose/images
 readonly prefix=odd-offline
 readonly all=(postgres rabbitmq redis mongo prometheus alertmanager)
+readonly certificates=/etc/ssl/certs/ca-certificates.crt
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/odd
 started=$SECONDS
 
@@ -99,12 +100,14 @@ export_proxies() {
 
 build_base() {
     local reference=$1 archive=$work/base.tar began=$SECONDS
-    # Memory is much faster to unpack into than a disk, and 300 MB suffice.
+    # Memory is much faster to unpack into than a disk, and 300 MB suffice. Programs have to run there, and devices to work.
     local scratch=$work
-    if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 1000000 ]; then
+    if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 1000000 ] &&
+        ! grep -qE '^[^ ]+ /dev/shm [^ ]+ [^ ]*(nodev|noexec)' /proc/mounts; then
         scratch=$(mktemp -d /dev/shm/odd-images.XXXXXX)
         scratch_directories+=("$scratch")
     fi
+    chmod 755 "$scratch"
     TMPDIR=$scratch bash "$recipes/base/rootfs.sh" "$archive" >"$work/base.log" 2>&1 || return 1
     docker import -c 'ENV LANG=C.UTF-8' -c 'CMD ["bash"]' "$archive" "$reference" >>"$work/base.log" 2>&1 || return 1
     docker tag "$reference" "$prefix/base:latest"
@@ -133,19 +136,19 @@ fetch_wheels() {
     ln -s "$wheels" "$work/wheels"
 }
 
-# The folder that an image is built from: the recipe itself, or a copy of it with what only the host can add.
+# The folder that an image is built from: a copy of the recipe with what only the host can add. Whoever runs the image may read all of it,
+# however strict this checkout's permissions are.
 context_of() {
     local name=$1 context=$work/$1
-    if [ "$name" != mongo ]; then
-        printf '%s' "$recipes/$name"
-        return
-    fi
     cp -r "$recipes/$name" "$context"
-    if [ -e "$work/wheels" ]; then
+    if [ "$name" != mongo ]; then
+        :
+    elif [ -e "$work/wheels" ]; then
         cp -rL "$work/wheels" "$context/wheels"
-    elif [ -f /etc/ssl/certs/ca-certificates.crt ]; then
-        cp -L /etc/ssl/certs/ca-certificates.crt "$context/"
+    elif [ -f "$certificates" ]; then
+        cp -L "$certificates" "$context/"
     fi
+    chmod -R a+rX "$context"
     printf '%s' "$context"
 }
 
@@ -154,7 +157,7 @@ build() {
     if [ "$name" = mongo ] && [ -n "${PIP_INDEX_URL:-}" ]; then
         arguments+=(--build-arg PIP_INDEX_URL)
     fi
-    docker build --network host --build-arg "BASE=$base" "${arguments[@]}" \
+    docker build --force-rm --network host --build-arg "BASE=$base" "${arguments[@]}" \
         --tag "$reference" --tag "$prefix/$name:latest" "$(context_of "$name")" >"$work/$name.log" 2>&1 || return 1
     say "$name: built in $((SECONDS - began)) s"
 }

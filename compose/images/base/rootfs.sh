@@ -32,8 +32,10 @@ acquire_settings() {
 }
 
 main() {
-    local list setting options=()
+    local list setting options=() mirrors=()
     list=$(sources)
+    # A lone dash reads the entries from standard input.
+    [ -z "$list" ] || mirrors=(-)
     while IFS= read -r setting; do
         [ -z "$setting" ] || options+=("--aptopt=$setting")
     done < <(acquire_settings)
@@ -41,14 +43,14 @@ main() {
         options+=("--customize-hook=mkdir -p \"\$1${certificates%/*}\"" "--customize-hook=upload $certificates $certificates")
     fi
 
-    # The settings go in before the first package, so that nothing they leave out is ever written.
+    # The settings hold from the first package on, so that nothing they leave out is ever written. The package lists stay (apt.conf).
     # shellcheck disable=SC2016
     mmdebstrap --quiet --variant=apt --include=passwd --skip=cleanup/apt/lists \
         --aptopt="$here/apt.conf" --dpkgopt="$here/dpkg.cfg" "${options[@]}" \
         --customize-hook="upload $here/policy-rc.d /usr/sbin/policy-rc.d" \
         --customize-hook='chmod 755 "$1/usr/sbin/policy-rc.d"' \
         --customize-hook='rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/var/log/*.log "$1"/var/log/apt/*' \
-        "$release" "$output" - <<<"$list"
+        "$release" "$output" "${mirrors[@]}" <<<"$list"
 }
 
 main
