@@ -171,9 +171,7 @@ async fn leftovers_of_dead_runs_are_swept_by_the_next() {
         left.push(user.container.clone());
         user.kill();
     }
-    for container in &left {
-        assert!(engine_has(container).await);
-    }
+    // By this one, or by one of the other tests here that begins a run meanwhile.
     let next = same.user();
     assert!(!left.contains(&next.container));
     for container in &left {

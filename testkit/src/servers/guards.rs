@@ -122,7 +122,11 @@ impl VirtualHost {
 impl Drop for VirtualHost {
     fn drop(&mut self) {
         let (container, path) = (Arc::clone(&self.container), self.path());
-        let undo = async move { management(&container, Method::DELETE, &path, None).await };
+        let undo = async move {
+            management(&container, Method::DELETE, &path, None)
+                .await
+                .map(drop)
+        };
         self.container.leave(undo);
     }
 }

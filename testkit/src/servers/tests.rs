@@ -57,6 +57,38 @@ async fn a_virtual_host_is_the_test_s_own_and_goes_with_its_guard() {
 }
 
 #[tokio::test]
+async fn rabbitmq_tells_soon_how_full_a_queue_is() {
+    let rabbitmq = rabbitmq().await;
+    let host = rabbitmq.url.rsplit('/').next().unwrap();
+    let ask = |method: reqwest::Method, path: String, body: Option<serde_json::Value>| {
+        let container = std::sync::Arc::clone(rabbitmq.container());
+        runtime::run(async move { management(&container, method, &path, body).await.unwrap() })
+    };
+    let arguments = serde_json::json!({ "durable": true, "arguments": { "x-queue-type": "quorum" } });
+    ask(reqwest::Method::PUT, format!("queues/{host}/q"), Some(arguments)).await;
+    let message = serde_json::json!(
+        { "properties": {}, "routing_key": "q", "payload": "", "payload_encoding": "string" }
+    );
+    let begin = std::time::Instant::now();
+    for count in 1..=3 {
+        let publish = format!("exchanges/{host}/amq.default/publish");
+        ask(reqwest::Method::POST, publish, Some(message.clone())).await;
+        crate::wait_for(
+            std::time::Duration::from_secs(10),
+            "the queue's depth",
+            || async {
+                let queue = ask(reqwest::Method::GET, format!("queues/{host}/q"), None).await;
+                let queue: serde_json::Value = serde_json::from_str(&queue).unwrap();
+                (queue["messages"] == count).then_some(())
+            },
+        )
+        .await;
+    }
+    // With the broker's own settings, five seconds pass between two changes.
+    assert!(begin.elapsed().as_secs() < 8, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
 async fn keys_go_with_the_guard_of_their_prefix_and_no_others() {
     let (one, other) = (redis().await, redis().await);
     assert_ne!(one.prefix, other.prefix);
