@@ -1,29 +1,31 @@
-//! All roles of an instance in one process, on the embedded stores and spine.
+//! Roles in this process: all of an instance on its SQLite file ([`sqlite`]), or any on servers ([`adapters`]).
 //!
-//! The life of the process: settings, listeners, database, roles, drain under a deadline.
+//! The life of the process: settings, what the roles stand on, listeners, roles, drain under a deadline.
 
+mod adapters;
+mod address;
 mod roles;
+pub(crate) mod servers;
 mod settings;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use odd_contracts::Role;
-use odd_engine::{Instance, PortHolder, ProcessFile, embedded, platform, ports};
+use odd_engine::{Instance, PortHolder, ProcessFile, ports};
 use odd_runtime::config::ConfigErrors;
 use odd_runtime::telemetry::{self, LogFormat, TelemetryError};
-use odd_runtime::{RoleError, Shutdown};
-use odd_spine::embedded::EmbeddedSpine;
-use odd_store::embedded::{Database, OpenError, Options, SqliteCounters, SqliteEventLog, SqliteJobStore};
+use odd_runtime::{BoxError, RoleError, Shutdown};
+use odd_store::embedded::OpenError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use roles::Parts;
-use settings::Settings;
+use servers::Servers;
+use settings::{Base, RoleSettings, Settings};
 
 /// Time beyond the shutdown's own deadline for roles to notice that it is over.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -31,8 +33,10 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// What to serve.
 #[derive(Debug)]
 pub struct Plan {
-    /// The instance whose database it is.
+    /// The instance whose database it is, unless roles run on servers.
     pub instance: Instance,
+    /// Whether roles run on the instance's SQLite file, whatever the environment says of servers.
+    pub sqlite_only: bool,
     /// Address to listen on; what the environment says where absent.
     pub address: Option<IpAddr>,
     /// Roles and their ports; port 0 takes any free one.
@@ -79,6 +83,12 @@ pub enum ServeError {
     /// The database could not be made ready.
     #[error("the job store cannot be opened")]
     Store(#[from] odd_store::StoreError),
+    /// An address of a server was taken for valid, and its client cannot use it.
+    #[error("{} cannot be used", .0)]
+    Address(&'static str, #[source] BoxError),
+    /// What a server holds is of no use to this program, however long it waits.
+    #[error("{0} cannot be used")]
+    Unusable(&'static str, #[source] BoxError),
     /// A role failed; the others were stopped.
     #[error("the {role} failed")]
     Role {
@@ -104,40 +114,47 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn serve(plan: Plan) -> Result<(), ServeError> {
-    let mut settings = Settings::read(&plan)?;
+    let settings = Settings::read(&plan)?;
     telemetry::init(LogFormat::for_stderr(), &settings.log)?;
     let shutdown = Shutdown::on_signals(settings.grace).map_err(io_error("listen for signals"))?;
-    let directory = plan.instance.directory();
-    std::fs::create_dir_all(&directory).map_err(io_error(format!("create {}", directory.display())))?;
-    // The database's lock comes first: whoever has it may write the process file.
-    let parts = open(&settings.database, settings.options).await?;
-    let listeners = bind(&plan, settings.address).await?;
-    let ports = bound_ports(&listeners)?;
-    let process = ProcessFile::of_this_process(embedded::NAME, settings.address, ports);
-    settings.point_roles_at(&process);
-    let path = plan.instance.process_file();
-    process
-        .write(&path)
-        .map_err(io_error(format!("write {}", path.display())))?;
-    tracing::info!(instance_name = %plan.instance.name, pid = process.pid, "serving");
-    let result = run(settings, parts, listeners, &plan.instance, &shutdown).await;
-    if let Err(error) = process.remove(&path) {
-        tracing::warn!(%error, "the process file could not be removed");
-    }
+    let Settings {
+        address, base, roles, ..
+    } = settings;
+    let result = match base {
+        Base::Sqlite { database, options } => {
+            sqlite::serve(&plan, address, roles, (&database, options), &shutdown).await
+        }
+        Base::Servers(servers) => on_servers(&plan, address, roles, &servers, &shutdown).await,
+    };
     if result.is_ok() {
         tracing::info!("stopped");
     }
     result
 }
 
-async fn open(path: &std::path::Path, options: Options) -> Result<Parts, ServeError> {
-    let database = Database::open(path, options).await?;
-    Ok(Parts {
-        spine: EmbeddedSpine::open(&database).await?,
-        job_store: Arc::new(SqliteJobStore::open(&database).await?),
-        event_log: Arc::new(SqliteEventLog::new(&database)),
-        counters: Arc::new(SqliteCounters::new(&database)),
-    })
+/// Roles as processes like any other: nothing on this machine is theirs but their ports.
+async fn on_servers(
+    plan: &Plan,
+    address: IpAddr,
+    mut roles: RoleSettings,
+    servers: &Servers,
+    shutdown: &Shutdown,
+) -> Result<(), ServeError> {
+    let listeners = bind(plan, address).await?;
+    let process = ProcessFile::of_this_process(settings::SERVERS, address, bound_ports(&listeners)?);
+    roles.point_at_each_other(&process, false);
+    let adapters = adapters::open(servers).await?;
+    tracing::info!(servers = adapters.told(), "serving on servers");
+    let result = run(
+        &roles,
+        adapters.parts(),
+        listeners,
+        adapters.never_usable(),
+        shutdown,
+    )
+    .await;
+    adapters.close().await;
+    result
 }
 
 async fn bind(plan: &Plan, address: IpAddr) -> Result<Vec<(Role, TcpListener)>, ServeError> {
@@ -166,25 +183,24 @@ fn bound_ports(listeners: &[(Role, TcpListener)]) -> Result<BTreeMap<Role, u16>,
         .map_err(io_error("tell the bound ports"))
 }
 
-/// Runs the roles until the shutdown is signalled, which the first to end does too.
+/// Runs the roles until the shutdown is signalled, which the first to end does too, and `interrupted`.
 async fn run(
-    settings: Settings,
+    settings: &RoleSettings,
     parts: Parts,
     listeners: Vec<(Role, TcpListener)>,
-    instance: &Instance,
+    interrupted: impl Future<Output = Result<(), ServeError>>,
     shutdown: &Shutdown,
 ) -> Result<(), ServeError> {
     let mut roles = JoinSet::new();
     for (role, listener) in listeners {
-        let run = roles::run(role, &settings, &parts, listener, shutdown.child());
+        let run = roles::run(role, settings, &parts, listener, shutdown.child());
         roles.spawn(async move { (role, run.await) });
     }
     drop(parts);
     let mut outcome = Ok(());
-    let stop_file: PathBuf = instance.stop_file();
     tokio::select! {
         () = shutdown.signalled() => {}
-        () = platform::stop_requested(&stop_file) => {}
+        end = interrupted => outcome = end,
         ended = roles.join_next() => outcome = if shutdown.is_signalled() { asked_of(ended) } else { unasked(ended) },
     }
     shutdown.trigger();

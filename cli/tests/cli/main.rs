@@ -10,6 +10,7 @@ mod full_disk;
 mod gate;
 mod jobs;
 mod lifecycle;
+mod serve;
 mod submit;
 mod trouble;
 mod workspace;
