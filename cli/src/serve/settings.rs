@@ -72,7 +72,7 @@ impl Settings {
         };
         let settings = Self {
             address: reader.or(env::LISTEN_ADDRESS, IpAddr::from(Ipv4Addr::LOCALHOST)),
-            log: reader.or(env::LOG, "info".to_owned()),
+            log: log_filter(reader.or(env::LOG, "info".to_owned()), on_servers.is_some()),
             grace: reader.duration_seconds(env::SHUTDOWN_SECONDS, Shutdown::DEFAULT_GRACE),
             roles: RoleSettings::read(&mut reader, &source, engine, on_servers.is_some()),
             base: match on_servers {
@@ -135,6 +135,16 @@ impl RoleSettings {
                 known.1 = url;
             }
         }
+    }
+}
+
+/// The client of RabbitMQ calls each try to connect an error, several times; the adapter tells each change. Whoever
+/// names it in the filter hears it all the same.
+fn log_filter(filter: String, on_servers: bool) -> String {
+    if on_servers && !filter.contains("lapin") {
+        format!("lapin=off,{filter}")
+    } else {
+        filter
     }
 }
 
