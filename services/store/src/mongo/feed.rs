@@ -15,6 +15,10 @@ use crate::{EventFilter, Position, PositionedEvent, StoreError};
 /// How often a reader looks whether an append is done that it waits for.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// By how much a search widens that has not found enough, and where it is no longer narrowed.
+const WIDER: i64 = 8;
+const WIDEST: i64 = 1 << 20;
+
 /// A stretch of positions, both bounds excluded, and the end that it is read from.
 #[derive(Clone, Copy)]
 pub(super) struct Stretch {
@@ -33,6 +37,41 @@ pub(super) enum Order {
 impl Stretch {
     fn bounds(self) -> Document {
         doc! { "$gt": self.after, "$lt": self.before }
+    }
+
+    fn is_empty(self) -> bool {
+        self.before <= self.after.saturating_add(1)
+    }
+
+    /// So many positions from the end that it is read from; all of it where the number is large.
+    fn first(self, width: i64) -> Self {
+        if width > WIDEST {
+            return self;
+        }
+        match self.order {
+            Order::Oldest => Self {
+                before: self.before.min(self.after.saturating_add(width + 1)),
+                ..self
+            },
+            Order::Newest => Self {
+                after: self.after.max(self.before.saturating_sub(width + 1)),
+                ..self
+            },
+        }
+    }
+
+    /// What is left of it behind its first part.
+    fn behind(self, part: Self) -> Self {
+        match self.order {
+            Order::Oldest => Self {
+                after: part.before - 1,
+                ..self
+            },
+            Order::Newest => Self {
+                before: part.after + 1,
+                ..self
+            },
+        }
     }
 
     fn contains(self, position: Position) -> bool {
@@ -114,7 +153,7 @@ impl Inner {
         stretch: Stretch,
         limit: usize,
     ) -> Result<Vec<PositionedEvent>, StoreError> {
-        if limit == 0 || stretch.before <= stretch.after.saturating_add(1) {
+        if limit == 0 || stretch.is_empty() {
             return Ok(Vec::new());
         }
         if let Some(job) = filter.job_id {
@@ -126,17 +165,42 @@ impl Inner {
             return self.list_rare(&types, stretch, limit).await;
         }
         let mut query = Document::new();
-        if let Some(correlation_id) = &filter.correlation_id {
-            query.insert("c", document::correlation_hash(correlation_id));
-        }
-        query.insert("p", stretch.bounds());
         if !types.is_empty() {
             let codes: Vec<i32> = types.into_iter().map(document::type_code).collect();
             query.insert("t", doc! { "$in": codes });
         }
+        let Some(correlation_id) = &filter.correlation_id else {
+            return self.list_dense(query, stretch, limit).await;
+        };
+        query.insert("c", document::correlation_hash(correlation_id));
+        query.insert("p", stretch.bounds());
         let mut found = self.list_sorted(query, "p", stretch, limit).await?;
         found.retain(|event| has_correlation(filter, event));
         Ok(found)
+    }
+
+    /// Events that nearly every position has one of: the server need not look at more than a few times as many as are asked
+    /// for, whether or not it stops an ordered search at the limit.
+    async fn list_dense(
+        &self,
+        query: Document,
+        stretch: Stretch,
+        limit: usize,
+    ) -> Result<Vec<PositionedEvent>, StoreError> {
+        let mut found = Vec::new();
+        let mut width = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rest = stretch;
+        loop {
+            let part = rest.first(width);
+            let mut query = query.clone();
+            query.insert("p", part.bounds());
+            found.extend(self.list_sorted(query, "p", part, limit - found.len()).await?);
+            rest = rest.behind(part);
+            if found.len() >= limit || rest.is_empty() {
+                return Ok(found);
+            }
+            width = width.saturating_mul(WIDER);
+        }
     }
 
     /// The newest (oldest) of each type, each from its own stretch of the index, and of them the newest (oldest): a rare
