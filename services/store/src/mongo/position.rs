@@ -11,7 +11,7 @@
 //! The bound: an append whose process died leaves its entry behind. Readers wait for it until they have watched it,
 //! through a server that answers, for [`MongoOptions::abandoned_after`](super::MongoOptions::abandoned_after); then it is
 //! passed, and the next append strikes it out. A request to insert is given up after the time-out of operations, well before
-//! that. Only a network that holds it back for longer and delivers it then could place an event behind a reader's back; it
+//! that. Only a network or a disk that holds it back for longer could place an event behind a reader's back; it
 //! is recorded even so, and counted, since its delivery was not acknowledged and is appended and counted again.
 //!
 //! No clock takes part: those of other machines may be wrong.

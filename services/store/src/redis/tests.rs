@@ -263,7 +263,7 @@ async fn memory_is_bounded_and_what_is_forgotten_asks_for_a_rebuild() {
         &[event(500_000, 0, 2_000_000_000_000_000), event(3, 13, 1_003)],
     )
     .await;
-    must_rebuild(&counters, &[letter.clone()]).await;
+    must_rebuild(&counters, std::slice::from_ref(&letter)).await;
     assert_eq!(counters.snapshot().await.unwrap(), before);
     // A rebuild forgets nothing, and what came late in the log is known afterwards, so that it asks for no other.
     let mut log = ended(0..JOBS);
