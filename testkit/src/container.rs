@@ -7,13 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use testcontainers::bollard::models::{
-    HostConfig, NetworkConnectRequest, NetworkDisconnectRequest, PortBinding,
-};
-use testcontainers::bollard::query_parameters::{
-    KillContainerOptionsBuilder, RestartContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
-};
+use testcontainers::bollard::models::{HostConfig, PortBinding};
 use testcontainers::core::ContainerPort;
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, Healthcheck, ImageExt, ReuseDirective};
@@ -35,10 +29,6 @@ const ANSWER: Duration = Duration::from_secs(10);
 const REMOVAL: Duration = Duration::from_secs(30);
 /// Lines of a server's log that a failing test shows.
 const SHOWN: usize = 40;
-/// Seconds that a server has to stop by itself.
-const STOP: i32 = 30;
-/// The network that containers are in unless told otherwise.
-const NETWORK: &str = "bridge";
 /// Label of a container that all tests of a run share, with the name of its server.
 const LABEL_SHARED: &str = "odd.testkit.shared";
 /// Ports of containers that are stopped and started again: below those of outgoing connections and of
@@ -48,10 +38,10 @@ const FIXED_PORTS: std::ops::Range<u16> = 11_000..13_000;
 /// A server in a container. The faults are for containers of a test's own (`servers::dedicated`).
 pub struct Container {
     service: Service,
-    id: String,
-    name: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
     password: String,
-    dedicated: bool,
+    pub(crate) dedicated: bool,
     ports: HashMap<u16, u16>,
 }
 
@@ -217,130 +207,6 @@ impl Container {
         self.ports.get(&inner).copied().unwrap_or_default()
     }
 
-    /// Stops its processes where they are, as a machine that hangs.
-    ///
-    /// # Panics
-    /// Like all faults: for a shared container, or where the engine refuses.
-    pub async fn pause(&self) {
-        self.fault("paused", |id| async move {
-            Ok(docker::client()
-                .await?
-                .pause_container(&id)
-                .await
-                .map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Lets paused processes go on.
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn unpause(&self) {
-        self.fault("unpaused", |id| async move {
-            Ok(docker::client()
-                .await?
-                .unpause_container(&id)
-                .await
-                .map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Ends its processes at once, as `kill -9` and a crash do. [`Container::start`] starts it again.
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn kill(&self) {
-        self.fault("killed", |id| async move {
-            let options = KillContainerOptionsBuilder::new().signal("KILL").build();
-            let client = docker::client().await?;
-            client.kill_container(&id, Some(options)).await.map_err(refused)?;
-            while docker::is_running(&id).await? {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Ok(())
-        })
-        .await;
-    }
-
-    /// Lets it stop in order, at most for half a minute.
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn stop(&self) {
-        self.fault("stopped", |id| async move {
-            let options = StopContainerOptionsBuilder::new().t(STOP).build();
-            let client = docker::client().await?;
-            Ok(client.stop_container(&id, Some(options)).await.map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Starts it after a stop or a kill, without waiting until it answers ([`Container::ready`] does).
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn start(&self) {
-        self.fault("started", |id| async move {
-            let client = docker::client().await?;
-            let started = client.start_container(&id, None::<StartContainerOptions>).await;
-            Ok(started.map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Stops it in order and starts it, without waiting until it answers ([`Container::ready`] does).
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn restart(&self) {
-        self.fault("restarted", |id| async move {
-            let options = RestartContainerOptionsBuilder::new().t(STOP).build();
-            let client = docker::client().await?;
-            Ok(client
-                .restart_container(&id, Some(options))
-                .await
-                .map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Takes it from the network: packets vanish, connections hang or break.
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn disconnect(&self) {
-        self.fault("disconnected", |container| async move {
-            let request = NetworkDisconnectRequest {
-                container,
-                force: Some(true),
-            };
-            let client = docker::client().await?;
-            Ok(client
-                .disconnect_network(NETWORK, request)
-                .await
-                .map_err(refused)?)
-        })
-        .await;
-    }
-
-    /// Gives it the network back.
-    ///
-    /// # Panics
-    /// As [`Container::pause`].
-    pub async fn connect(&self) {
-        self.fault("connected", |container| async move {
-            let request = NetworkConnectRequest {
-                container,
-                endpoint_config: None,
-            };
-            let client = docker::client().await?;
-            Ok(client.connect_network(NETWORK, request).await.map_err(refused)?)
-        })
-        .await;
-    }
-
     /// Waits until the server answers.
     ///
     /// # Panics
@@ -370,20 +236,6 @@ impl Container {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
         let done = runtime::run(async move { docker::exec(&id, command).await }).await;
         done.unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    async fn fault<F>(&self, what: &str, work: impl FnOnce(String) -> F)
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        assert!(
-            self.dedicated,
-            "{} is shared with other tests and is not to be {what}: take one of `servers::dedicated`",
-            self.name
-        );
-        if let Err(error) = runtime::run(work(self.id.clone())).await {
-            panic!("{} could not be {what}: {error}", self.name);
-        }
     }
 
     async fn until_ready(&self) -> Result<()> {
@@ -440,8 +292,4 @@ impl Container {
             log.trim_end()
         );
     }
-}
-
-fn refused(error: testcontainers::bollard::errors::Error) -> Trouble {
-    Trouble::of("the engine refuses", &error)
 }

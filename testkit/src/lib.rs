@@ -9,6 +9,7 @@
 
 mod container;
 mod docker;
+mod faults;
 mod images;
 mod instance;
 mod keeper;

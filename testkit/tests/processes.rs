@@ -1,6 +1,10 @@
 //! Test processes share servers, and nothing stays when they are gone, however they went.
 
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "this is all test code; the lint spares only test functions"
+)]
 
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::net::{Ipv4Addr, TcpListener};
