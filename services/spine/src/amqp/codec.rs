@@ -19,8 +19,7 @@ const OF_THE_BROKER: [&str; 2] = ["x-delivery-count", "x-acquired-count"];
 
 /// What the broker is told about a message.
 pub(super) fn properties(message: &Message) -> BasicProperties {
-    let content_type =
-        ShortString::try_new(message.content_type.as_str()).unwrap_or_else(|_| UNKNOWN.into());
+    let content_type = ShortString::try_new(message.content_type.as_str()).unwrap_or_else(|_| UNKNOWN.into());
     let properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_message_id(message.message_id.to_string().into())
@@ -167,7 +166,11 @@ mod tests {
         table.insert("flag".into(), AMQPValue::Boolean(true));
         table.insert("bytes".into(), AMQPValue::LongString(vec![0xff, b'a'].into()));
         table.insert("x-delivery-count".into(), AMQPValue::LongLongInt(2));
-        let expected = [("bytes", "\u{fffd}a"), ("flag", "true"), ("x-death", "[{count: 3}]")];
+        let expected = [
+            ("bytes", "\u{fffd}a"),
+            ("flag", "true"),
+            ("x-death", "[{count: 3}]"),
+        ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(from_table(&table), expected.into());
     }

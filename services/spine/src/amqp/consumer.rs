@@ -17,6 +17,7 @@ use odd_contracts::ids;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::giveback::GivingBack;
 use super::link::Link;
 use super::session::Session;
 use super::tags::{Unacknowledged, Words};
@@ -34,11 +35,18 @@ pub(super) struct AmqpConsumer {
     /// Why there will be no more deliveries, once that is known.
     ended: Option<String>,
     hold: Arc<Hold>,
+    giving_back: GivingBack,
 }
 
 impl AmqpConsumer {
     /// Consumes a queue on a channel of its own. A queue that somebody removed is declared again.
-    pub(super) async fn open(link: &Link, queue: Queue, prefetch: usize) -> Result<Self, SpineError> {
+    pub(super) async fn open(
+        link: &Link,
+        giving_back: &GivingBack,
+        queue: Queue,
+        prefetch: usize,
+    ) -> Result<Self, SpineError> {
+        giving_back.finished().await;
         let session = link.session().await?;
         let prefetch = prefetch.clamp(1, MAX_PREFETCH);
         let prefetch = u16::try_from(prefetch).unwrap_or(u16::MAX);
@@ -55,6 +63,7 @@ impl AmqpConsumer {
             deliveries,
             ended: None,
             hold: Arc::new(Hold::new(channel, session.answer_timeout())),
+            giving_back: giving_back.clone(),
         })
     }
 
@@ -93,7 +102,9 @@ async fn consume(
 
 impl Drop for AmqpConsumer {
     fn drop(&mut self) {
-        self.hold.let_go();
+        if let Some(channel) = self.hold.let_go() {
+            self.giving_back.close(channel, self.deliveries.clone());
+        }
     }
 }
 
@@ -185,12 +196,15 @@ impl Hold {
 
     fn is_open(&self) -> bool {
         let state = self.lock();
-        state.channel.as_ref().is_some_and(|channel| channel.status().connected())
+        state
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channel.status().connected())
     }
 
-    /// Closes the channel, which gives every unacknowledged delivery back.
-    fn let_go(&self) {
-        self.lock().channel = None;
+    /// Takes the channel away: from now on nothing is acknowledged.
+    fn let_go(&self) -> Option<Channel> {
+        self.lock().channel.take()
     }
 
     /// Notes a delivery as unacknowledged. False where it repeats a dead letter in hand: then it is removed

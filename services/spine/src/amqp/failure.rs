@@ -18,9 +18,9 @@ pub(super) fn told(error: &Error) -> String {
         ErrorKind::IOError(error) => error.to_string(),
         ErrorKind::ProtocolError(error) => error.get_message().to_string(),
         ErrorKind::MissingHeartbeatError => "the broker has not been heard of for too long".to_owned(),
-        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) | ErrorKind::InvalidChannel(_) => {
-            "the connection was lost".to_owned()
-        }
+        ErrorKind::InvalidChannelState(..)
+        | ErrorKind::InvalidConnectionState(_)
+        | ErrorKind::InvalidChannel(_) => "the connection was lost".to_owned(),
         _ => error.to_string(),
     }
 }

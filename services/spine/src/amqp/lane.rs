@@ -123,7 +123,11 @@ impl Lane {
             // Who gave up waiting was told that it is unconfirmed, and publishes again.
             if !publication.reply.is_closed() {
                 messages += publication.messages.len();
-                bytes += publication.messages.iter().map(|message| message.body.len()).sum::<usize>();
+                bytes += publication
+                    .messages
+                    .iter()
+                    .map(|message| message.body.len())
+                    .sum::<usize>();
                 window.push(publication);
             }
         }
@@ -133,7 +137,8 @@ impl Lane {
     /// A queue or a binding was removed by somebody: what comes next shall find it.
     async fn declare_again(&self) {
         tracing::warn!("a message found no queue; queues and bindings are declared again");
-        let declared = tokio::time::timeout(self.confirm_timeout, topology::declare(self.session.connection()));
+        let declared =
+            tokio::time::timeout(self.confirm_timeout, topology::declare(self.session.connection()));
         if let Ok(Err(reason)) = declared.await {
             tracing::warn!(reason, "queues and bindings cannot be declared");
         }
@@ -184,7 +189,9 @@ fn outcome(answer: Answer, is_returned: bool, broken: bool) -> Outcome {
         // The news was of another message; the news of this one may have come with a confirm that is lost.
         Answer::Returned(_) if broken => Err(PublishError::Unconfirmed),
         Answer::Returned(_) => Ok(()),
-        Answer::Refused => Err(PublishError::Unavailable("the broker could not keep the message".to_owned())),
+        Answer::Refused => Err(PublishError::Unavailable(
+            "the broker could not keep the message".to_owned(),
+        )),
         Answer::Failed(reason) => Err(PublishError::Unavailable(reason)),
     }
 }

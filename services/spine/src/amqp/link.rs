@@ -74,7 +74,9 @@ impl Link {
         match state {
             State::Up(session) if session.is_open() => Ok(session),
             State::Up(_) => Err(SpineError::Unavailable("the connection was lost".to_owned())),
-            State::Connecting => Err(SpineError::Unavailable("the broker is not connected yet".to_owned())),
+            State::Connecting => Err(SpineError::Unavailable(
+                "the broker is not connected yet".to_owned(),
+            )),
             State::Down(reason) => Err(SpineError::Unavailable(reason)),
             State::Closed => Err(SpineError::Closed),
         }
@@ -87,9 +89,7 @@ impl Link {
     async fn first_outcome(&self) {
         let mut states = self.state.clone();
         // Without its keeper the link is closed, which is an outcome.
-        let _ = states
-            .wait_for(|state| !matches!(state, State::Connecting))
-            .await;
+        let _ = states.wait_for(|state| !matches!(state, State::Connecting)).await;
     }
 
     /// Follows how the link stands.
@@ -150,7 +150,11 @@ impl Keeper {
     fn tell_down(&self, reason: String) {
         let told_before = matches!(&*self.state.borrow(), State::Down(before) if *before == reason);
         if !told_before {
-            tracing::warn!(purpose = self.purpose, reason, "there is no connection to the broker");
+            tracing::warn!(
+                purpose = self.purpose,
+                reason,
+                "there is no connection to the broker"
+            );
         }
         self.state.send_replace(State::Down(reason));
     }

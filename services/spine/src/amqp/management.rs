@@ -76,7 +76,10 @@ mod tests {
     fn a_virtual_host_is_one_segment() {
         let path = |url: &str, vhost: &str| address(url, vhost).map(|url| url.path().to_owned());
         assert_eq!(path("http://u:p@host:15672", "/").unwrap(), "/api/queues/%2F");
-        assert_eq!(path("http://host/rabbit/", "a b").unwrap(), "/rabbit/api/queues/a%20b");
+        assert_eq!(
+            path("http://host/rabbit/", "a b").unwrap(),
+            "/rabbit/api/queues/a%20b"
+        );
         assert!(!path("no address", "/").unwrap_err().contains("no address"));
     }
 }

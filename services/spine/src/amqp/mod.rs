@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::port::{Consumer, LiveFeed, Message, PublishError, Queue, Spine, SpineError};
 use consumer::AmqpConsumer;
 use feed::AmqpFeed;
+use giveback::GivingBack;
 use link::Link;
 use management::Management;
 pub use options::AmqpOptions;
@@ -30,6 +31,7 @@ mod codec;
 mod consumer;
 mod failure;
 mod feed;
+mod giveback;
 mod lane;
 mod link;
 mod management;
@@ -49,6 +51,7 @@ pub struct AmqpSpine {
     consuming: Link,
     publisher: Arc<Publisher>,
     requeuer: Arc<Requeuer>,
+    giving_back: GivingBack,
     management: Option<Management>,
     options: Arc<AmqpOptions>,
     /// Its end ends both connections and every task.
@@ -75,6 +78,7 @@ impl AmqpSpine {
         let vhost = options.uri().map(|uri| uri.vhost).unwrap_or_default();
         let management = options.management_url.as_deref();
         Arc::new(Self {
+            giving_back: GivingBack::new(options.answer_timeout),
             management: management.map(|url| Management::new(url, &vhost)),
             publishing,
             consuming,
@@ -136,9 +140,8 @@ impl Spine for AmqpSpine {
     }
 
     async fn consume(&self, queue: Queue, prefetch: usize) -> Result<Box<dyn Consumer>, SpineError> {
-        Ok(Box::new(
-            AmqpConsumer::open(&self.consuming, queue, prefetch).await?,
-        ))
+        let opening = AmqpConsumer::open(&self.consuming, &self.giving_back, queue, prefetch);
+        Ok(Box::new(opening.await?))
     }
 
     async fn live(&self, capacity: usize) -> Result<Box<dyn LiveFeed>, SpineError> {

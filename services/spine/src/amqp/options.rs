@@ -116,6 +116,10 @@ mod tests {
         };
         let seconds = |heartbeat| with(heartbeat).uri().unwrap().query.heartbeat;
         assert_eq!(seconds(Duration::from_secs(7)), Some(7));
-        assert_eq!(seconds(Duration::from_millis(10)), Some(1), "0 would switch them off");
+        assert_eq!(
+            seconds(Duration::from_millis(10)),
+            Some(1),
+            "0 would switch them off"
+        );
     }
 }

@@ -149,7 +149,9 @@ pub(super) struct Room(#[expect(dead_code, reason = "held, never read")] [OwnedS
 impl Bounds {
     fn new(options: &AmqpOptions) -> Self {
         let max_messages = options.waiting_messages.max(1);
-        let max_units = u32::try_from(options.waiting_bytes / UNIT).unwrap_or(u32::MAX).max(1);
+        let max_units = u32::try_from(options.waiting_bytes / UNIT)
+            .unwrap_or(u32::MAX)
+            .max(1);
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
         Self {
             messages: semaphore(max_messages),
@@ -161,13 +163,21 @@ impl Bounds {
 
     /// Takes a place. What alone exceeds the bounds is let in where nothing else waits.
     fn reserve(&self, messages: &[Message]) -> Result<Room, PublishError> {
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX).min(self.max_messages);
+        let count = u32::try_from(messages.len())
+            .unwrap_or(u32::MAX)
+            .min(self.max_messages);
         let bytes: u64 = messages.iter().map(|message| message.body.len() as u64).sum();
-        let units = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX).min(self.max_units);
+        let units = u32::try_from(bytes / UNIT)
+            .unwrap_or(u32::MAX)
+            .min(self.max_units);
         let full = |_| PublishError::Blocked("too many messages wait for the broker's confirms".to_owned());
         Ok(Room([
-            Arc::clone(&self.messages).try_acquire_many_owned(count).map_err(full)?,
-            Arc::clone(&self.units).try_acquire_many_owned(units).map_err(full)?,
+            Arc::clone(&self.messages)
+                .try_acquire_many_owned(count)
+                .map_err(full)?,
+            Arc::clone(&self.units)
+                .try_acquire_many_owned(units)
+                .map_err(full)?,
         ]))
     }
 }

@@ -1,6 +1,5 @@
 //! One connection, from its opening to its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
 use super::options::AmqpOptions;
-use super::socket::{self, Socket};
+use super::socket::{self, Holder, Socket};
 use super::{failure, topology};
 use crate::port::SpineError;
 
@@ -23,7 +22,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection with everything declared.
 pub(super) struct Session {
     connection: Connection,
-    socket: Arc<Socket>,
+    socket: Socket,
     answer_timeout: Duration,
     blocked: watch::Sender<Option<String>>,
 }
@@ -35,9 +34,9 @@ impl Session {
     /// Says what is wrong and how to mend it.
     pub(super) async fn open(options: &AmqpOptions, purpose: &str) -> Result<Self, String> {
         let uri = options.uri()?;
-        let socket = Arc::new(Socket::default());
+        let socket = Socket::default();
         let opening = async {
-            let connection = connect(&uri, options, purpose, Arc::clone(&socket)).await?;
+            let connection = connect(&uri, options, purpose, socket.holder()).await?;
             topology::declare(&connection).await?;
             Ok(connection)
         };
@@ -48,18 +47,13 @@ impl Session {
                 uri.authority.host, uri.authority.port, options.connect_timeout
             ))
         });
-        match outcome {
-            Ok(connection) => Ok(Self {
-                connection,
-                socket,
-                answer_timeout: options.answer_timeout,
-                blocked: watch::Sender::new(None),
-            }),
-            Err(reason) => {
-                socket.shut();
-                Err(reason)
-            }
-        }
+        // Where it failed, whatever of it still waits ends with the socket.
+        outcome.map(|connection| Self {
+            connection,
+            socket,
+            answer_timeout: options.answer_timeout,
+            blocked: watch::Sender::new(None),
+        })
     }
 
     /// Waits for the connection's end and tells why. Meanwhile follows whether the broker blocks it.
@@ -92,7 +86,8 @@ impl Session {
     /// The broker may block a connection before anybody listens for it.
     fn note_missed_block(&self) {
         if self.connection.status().blocked() && self.blocked_reason().is_none() {
-            self.blocked.send_replace(Some("it is short of memory or disk".to_owned()));
+            self.blocked
+                .send_replace(Some("it is short of memory or disk".to_owned()));
         }
     }
 
@@ -186,7 +181,7 @@ async fn connect(
     uri: &AMQPUri,
     options: &AmqpOptions,
     purpose: &str,
-    socket: Arc<Socket>,
+    holder: Holder,
 ) -> Result<Connection, String> {
     let runtime = lapin::runtime::default_runtime().map_err(|error| failure::told(&error))?;
     let properties = ConnectionProperties::default()
@@ -200,11 +195,9 @@ async fn connect(
         runtime,
         async move |uri, runtime| {
             let dialling = uri.connect_with_config_async(TLSConfig::default(), &runtime);
-            let stream = timeout(limit, dialling)
-                .await
-                .map_err(std::io::Error::from)??;
+            let stream = timeout(limit, dialling).await.map_err(std::io::Error::from)??;
             let held = match &stream {
-                AsyncTcpStream::Plain(plain) => socket.hold(socket::duplicate(plain.get_ref())?),
+                AsyncTcpStream::Plain(plain) => holder.hold(socket::duplicate(plain.get_ref())?),
                 _ => false,
             };
             if held {

@@ -1,14 +1,18 @@
 //! A second hand on a connection's socket, to end what the client library would wait for.
 
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The socket of one connection.
+/// The socket of one connection, shut when this is dropped.
 ///
 /// The library's thread waits for the broker without a limit while a connection is made, and while the
 /// broker blocks it. Shutting the socket down ends both.
 #[derive(Default)]
-pub(super) struct Socket(Mutex<State>);
+pub(super) struct Socket(Holder);
+
+/// Takes a socket in hand once it is connected, on the library's thread.
+#[derive(Clone, Default)]
+pub(super) struct Holder(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -17,6 +21,29 @@ struct State {
 }
 
 impl Socket {
+    /// Where the library's thread puts the socket.
+    pub(super) fn holder(&self) -> Holder {
+        self.0.clone()
+    }
+
+    /// Ends the connection: whatever is waited for on it fails now.
+    pub(super) fn shut(&self) {
+        let mut state = self.0.lock();
+        state.shut = true;
+        if let Some(stream) = state.stream.take() {
+            // It fails where the peer was faster, which is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl Holder {
     /// Takes a connected socket in hand; false where the connection was given up already.
     pub(super) fn hold(&self, stream: TcpStream) -> bool {
         let mut state = self.lock();
@@ -27,24 +54,8 @@ impl Socket {
         true
     }
 
-    /// Ends the connection: whatever is waited for on it fails now.
-    pub(super) fn shut(&self) {
-        let mut state = self.lock();
-        state.shut = true;
-        if let Some(stream) = state.stream.take() {
-            // It fails where the peer was faster, which is as good.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.shut();
     }
 }
 

@@ -92,19 +92,24 @@ async fn declare_queue(channel: &Channel, queue: Queue) -> Result<(), String> {
         .map_err(|error| {
             refused(&error, &format!("queue {name}"), || {
                 format!(
-                    "it must be a durable queue with x-queue-type=quorum and x-delivery-limit=-1; once it is empty, \
+                    "it must be a durable queue with x-queue-type=quorum and x-delivery-limit={DELIVERY_LIMIT}; once it is empty, \
                      remove it with `rabbitmqctl delete_queue {name} --if-empty` and it is declared anew"
                 )
             })
         })
 }
 
-/// Quorum queues drop a message after 20 deliveries unless told otherwise, and an outage of a consumer's
-/// store takes that many easily. How often a job was taken is counted where its state is.
+/// Deliveries of a message after which a queue would drop it: in practice none.
+///
+/// Quorum queues drop after 20 unless told otherwise, and an outage of a consumer's store takes that many easily; how
+/// often a job was taken is counted where its state is. No limit at all (-1) would do as well, but for the order: a
+/// queue without a limit puts what a lost consumer had behind everything else, one with a limit before it.
+pub(super) const DELIVERY_LIMIT: i32 = 1_000_000_000;
+
 fn queue_arguments() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(-1));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     arguments
 }
 
@@ -131,10 +136,15 @@ fn refused(error: &Error, what: &str, how_to_mend: impl FnOnce() -> String) -> S
     let said = failure::told(error);
     match failure::code(error) {
         Some(failure::PRECONDITION_FAILED) => {
-            format!("the {what} was declared otherwise by somebody else: {}. {said}", how_to_mend())
+            format!(
+                "the {what} was declared otherwise by somebody else: {}. {said}",
+                how_to_mend()
+            )
         }
         Some(failure::ACCESS_REFUSED) => {
-            format!("the user may not declare the {what}: {said}; grant it with `rabbitmqctl set_permissions`")
+            format!(
+                "the user may not declare the {what}: {said}; grant it with `rabbitmqctl set_permissions`"
+            )
         }
         _ => format!("the {what} cannot be declared: {said}"),
     }

@@ -4,6 +4,7 @@ use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use odd_contracts::names::spine as names;
 
 use super::*;
+use crate::amqp::topology;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_may_be_delivered_any_number_of_times() {
@@ -11,11 +12,15 @@ async fn a_message_may_be_delivered_any_number_of_times() {
     let spine = spine(&host).await;
     publish(&spine, message(Route::Work, 1)).await.unwrap();
     let mut consumer = spine.consume(Queue::Work, 1).await.unwrap();
-    // A quorum queue drops or dead-letters after 20 unless it is told that there is no limit.
+    // A quorum queue drops or dead-letters after 20 unless it is told otherwise.
     for _ in 0..30 {
         let delivery = &collect(&mut *consumer, 1).await[0];
         assert_eq!(number(&delivery.body), 1);
-        assert!(delivery.headers.is_empty(), "those of the broker are not ours: {:?}", delivery.headers);
+        assert!(
+            delivery.headers.is_empty(),
+            "those of the broker are not ours: {:?}",
+            delivery.headers
+        );
         consumer.acknowledger().requeue(&[delivery.tag]).await.unwrap();
     }
     drop(consumer);
@@ -34,7 +39,11 @@ async fn queues_and_bindings_are_as_they_are_documented() {
         let path = format!("queues/{}/{}", name(&host), queue.name());
         let told = management(&host, Method::GET, &path).await;
         assert_eq!(told["arguments"]["x-queue-type"], "quorum", "{told}");
-        assert_eq!(told["arguments"]["x-delivery-limit"], -1, "{told}");
+        assert_eq!(
+            told["arguments"]["x-delivery-limit"],
+            topology::DELIVERY_LIMIT,
+            "{told}"
+        );
         assert_eq!(told["durable"], true, "{told}");
     }
     let bindings = management(&host, Method::GET, &format!("bindings/{}", name(&host))).await;
@@ -42,7 +51,9 @@ async fn queues_and_bindings_are_as_they_are_documented() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|binding| ["source", "destination", "routing_key"].map(|key| binding[key].as_str().unwrap().to_owned()))
+        .map(|binding| {
+            ["source", "destination", "routing_key"].map(|key| binding[key].as_str().unwrap().to_owned())
+        })
         .filter(|[source, ..]| !source.is_empty())
         .collect();
     told.sort();
@@ -53,15 +64,19 @@ async fn queues_and_bindings_are_as_they_are_documented() {
     ];
     assert_eq!(told, wanted.map(|binding| binding.map(str::to_owned)));
 
-    let connections = management(&host, Method::GET, &format!("vhosts/{}/connections", name(&host))).await;
-    let mut told: Vec<_> = connections
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|connection| connection["client_properties"]["connection_name"].clone())
-        .collect();
-    told.sort_by_key(ToString::to_string);
-    assert_eq!(told, ["odd-test consuming", "odd-test publishing"]);
+    // Counted every few seconds.
+    let path = format!("vhosts/{}/connections", name(&host));
+    wait_for(DEADLINE, "the connections' names", || async {
+        let connections = management(&host, Method::GET, &path).await;
+        let mut told: Vec<_> = connections
+            .as_array()?
+            .iter()
+            .map(|connection| connection["client_properties"]["connection_name"].clone())
+            .collect();
+        told.sort_by_key(ToString::to_string);
+        (told == ["odd-test consuming", "odd-test publishing"]).then_some(())
+    })
+    .await;
     drop(spine);
 }
 
@@ -72,7 +87,13 @@ async fn nothing_is_left_of_a_dropped_feed_or_spine() {
     let spine = spine(&host).await;
     let queues = format!("queues/{}", name(&host));
     let feed = spine.live(10).await.unwrap();
-    let count = async || management(&host, Method::GET, &queues).await.as_array().unwrap().len();
+    let count = async || {
+        management(&host, Method::GET, &queues)
+            .await
+            .as_array()
+            .unwrap()
+            .len()
+    };
     assert_eq!(count().await, Queue::ALL.len() + 1);
     drop(feed);
     wait_for(DEADLINE, "the feed's queue to go", || async {
@@ -113,7 +134,12 @@ async fn a_queue_declared_otherwise_is_told_with_how_to_mend_it() {
         }
     })
     .await;
-    for part in [names::JOBS_EVENTS, "x-queue-type=quorum", "x-delivery-limit=-1", "rabbitmqctl delete_queue"] {
+    for part in [
+        names::JOBS_EVENTS,
+        "x-queue-type=quorum",
+        "x-delivery-limit=1000000000",
+        "rabbitmqctl delete_queue",
+    ] {
         assert!(reason.contains(part), "{part} is missing in: {reason}");
     }
     let Err(PublishError::Unavailable(told)) = publish(&spine, message(Route::Work, 1)).await else {
@@ -149,6 +175,51 @@ async fn a_foreign_publisher_is_served_whatever_its_properties() {
         .unwrap();
     let mut consumer = spine.consume(Queue::Work, 10).await.unwrap();
     let delivery = &collect(&mut *consumer, 1).await[0];
-    assert_eq!((&delivery.body[..], &delivery.message_id, &delivery.content_type), (&b"bare"[..], &None, &None));
+    assert_eq!(
+        (&delivery.body[..], &delivery.message_id, &delivery.content_type),
+        (&b"bare"[..], &None, &None)
+    );
     assert_eq!(delivery.headers["attempts"], "3");
+}
+
+/// Why the queues have a delivery limit that is never reached instead of none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_without_a_limit_would_put_what_comes_back_behind_the_rest() {
+    let host = servers::rabbitmq().await;
+    let (_connection, channel) = stranger(&host.url).await;
+    let mut orders = Vec::new();
+    for (queue, limit) in [("without", -1), ("with", topology::DELIVERY_LIMIT)] {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(limit));
+        channel
+            .queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments)
+            .await
+            .unwrap();
+        for body in [b"1", b"2"] {
+            let publishing = channel.basic_publish(
+                "".into(),
+                queue.into(),
+                lapin::options::BasicPublishOptions::default(),
+                body,
+                lapin::BasicProperties::default(),
+            );
+            publishing.await.unwrap().await.unwrap();
+        }
+        let get = async || {
+            wait_for(DEADLINE, "a message", || async {
+                channel.basic_get(queue.into(), Default::default()).await.unwrap()
+            })
+            .await
+        };
+        let back = lapin::options::BasicNackOptions {
+            requeue: true,
+            ..Default::default()
+        };
+        let first = get().await.delivery_tag;
+        channel.basic_nack(first, back).await.unwrap();
+        orders.push([get().await.data.clone(), get().await.data.clone()]);
+    }
+    assert_eq!(orders[0], [b"2", b"1"], "without a limit");
+    assert_eq!(orders[1], [b"1", b"2"], "with one");
 }

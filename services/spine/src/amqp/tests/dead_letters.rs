@@ -14,7 +14,9 @@ fn letter(text: &'static str) -> Message {
         route: Route::DeadLetter,
         message_id: ids::dead_letter_id(text.as_bytes()),
         content_type: "text/plain".to_owned(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         body: Bytes::from_static(text.as_bytes()),
     }
 }
@@ -81,7 +83,11 @@ async fn a_letter_is_found_behind_many() {
     let results = within("publishing", spine.publish((0..LETTERS).map(filler).collect())).await;
     assert!(results.iter().all(Result::is_ok));
     publish(&spine, letter("wanted")).await.unwrap();
-    let found = within("requeueing", spine.requeue_dead_letter(letter("wanted").message_id)).await;
+    let found = within(
+        "requeueing",
+        spine.requeue_dead_letter(letter("wanted").message_id),
+    )
+    .await;
     assert!(found.unwrap());
     await_ready(&spine, Queue::DeadLetter, LETTERS as u64).await;
     let mut consumer = spine.consume(Queue::Work, 10).await.unwrap();

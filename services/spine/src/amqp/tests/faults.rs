@@ -43,11 +43,17 @@ impl Load {
                 return;
             }
             let numbers = (0..4).map(|place| (round * 8 + publisher) * 4 + place);
-            let messages = numbers.clone().map(|number| message(Route::Work, number)).collect();
+            let messages = numbers
+                .clone()
+                .map(|number| message(Route::Work, number))
+                .collect();
             let results = within("publishing", self.spine.publish(messages)).await;
             let failed = results.iter().filter(|result| result.is_err()).count();
             let confirmed = numbers.zip(results).filter(|(_, result)| result.is_ok());
-            self.confirmed.lock().unwrap().extend(confirmed.map(|(number, _)| number));
+            self.confirmed
+                .lock()
+                .unwrap()
+                .extend(confirmed.map(|(number, _)| number));
             if failed > 0 {
                 self.failures.fetch_add(failed, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -79,11 +85,15 @@ impl Load {
     /// Waits until publishing and consuming go on.
     async fn flows(&self) {
         let (confirmed, delivered) = (self.confirmed(), self.delivered.lock().unwrap().len());
-        wait_for(Duration::from_secs(120), "publishing and consuming to go on", || async {
-            let flowing = self.confirmed() > confirmed + 200
-                && self.delivered.lock().unwrap().len() > delivered + 200;
-            flowing.then_some(())
-        })
+        wait_for(
+            Duration::from_secs(120),
+            "publishing and consuming to go on",
+            || async {
+                let flowing = self.confirmed() > confirmed + 200
+                    && self.delivered.lock().unwrap().len() > delivered + 200;
+                flowing.then_some(())
+            },
+        )
         .await;
     }
 
@@ -120,7 +130,10 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_restarted_or_paused
     })
     .await;
     let refused = publish(&spine, message(Route::Control, 1)).await;
-    assert!(matches!(refused, Err(PublishError::Unavailable(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(PublishError::Unavailable(_))),
+        "{refused:?}"
+    );
     container.start().await;
     load.flows().await;
 
@@ -133,7 +146,10 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_restarted_or_paused
     container.unpause().await;
     load.flows().await;
 
-    assert!(load.resumed.load(Ordering::Relaxed) >= 3, "the consumer consumed anew");
+    assert!(
+        load.resumed.load(Ordering::Relaxed) >= 3,
+        "the consumer consumed anew"
+    );
     load.finish(publishers, consumer).await;
 }
 
@@ -160,7 +176,10 @@ async fn nothing_confirmed_is_lost_when_connections_are_closed() {
 async fn nothing_confirmed_is_lost_when_the_network_is_cut() {
     let host = servers::rabbitmq().await;
     let (proxy, url) = FaultProxy::before(&host.url).await;
-    let spine = AmqpSpine::new(AmqpOptions { url, ..options(&host) });
+    let spine = AmqpSpine::new(AmqpOptions {
+        url,
+        ..options(&host)
+    });
     ready(&spine).await;
     let (load, publishers, consumer) = Load::start(&spine);
     for _ in 0..5 {
@@ -182,7 +201,7 @@ async fn a_half_open_connection_is_found_out() {
     let host = servers::rabbitmq().await;
     let (proxy, url) = FaultProxy::before(&host.url).await;
     let spine = AmqpSpine::new(AmqpOptions {
-        heartbeat: Duration::from_secs(1),
+        heartbeat: Duration::from_secs(3),
         confirm_timeout: Duration::from_secs(1),
         url,
         ..options(&host)
@@ -209,7 +228,12 @@ async fn a_half_open_connection_is_found_out() {
     let mut consumer = spine.consume(Queue::Work, 10).await.unwrap();
     let mut seen = BTreeSet::new();
     while !(seen.contains(&1) && seen.contains(&3)) {
-        seen.extend(collect(&mut *consumer, 1).await.iter().map(|delivery| number(&delivery.body)));
+        seen.extend(
+            collect(&mut *consumer, 1)
+                .await
+                .iter()
+                .map(|delivery| number(&delivery.body)),
+        );
     }
 }
 
@@ -239,7 +263,10 @@ async fn a_broker_short_of_memory_blocks_and_resumes() {
     })
     .await;
     assert!(reason.contains("memory"), "{reason}");
-    assert!(begun.elapsed() < options(&host).confirm_timeout, "told before confirms are late");
+    assert!(
+        begun.elapsed() < options(&host).confirm_timeout,
+        "told before confirms are late"
+    );
     let begun = std::time::Instant::now();
     for number in 0..100 {
         let refused = publish(&spine, message(Route::Control, number)).await;
@@ -253,7 +280,9 @@ async fn a_broker_short_of_memory_blocks_and_resumes() {
 
     rabbitmqctl(&host, &["set_vm_memory_high_watermark", "0.6"]).await;
     wait_for(DEADLINE, "the broker to take messages again", || async {
-        publish(&spine, message(Route::Events(EventType::Completed), 5)).await.ok()
+        publish(&spine, message(Route::Events(EventType::Completed), 5))
+            .await
+            .ok()
     })
     .await;
     drop(consumer);

@@ -16,7 +16,9 @@ use uuid::Uuid;
 
 use super::{AmqpOptions, AmqpSpine};
 use crate::conformance::SpineFactory;
-use crate::port::{Consumer, Delivery, DeliveryTag, Headers, Message, PublishError, Queue, Route, Spine, SpineError};
+use crate::port::{
+    Consumer, Delivery, DeliveryTag, Headers, Message, PublishError, Queue, Route, Spine, SpineError,
+};
 
 mod broker;
 mod dead_letters;
@@ -57,7 +59,10 @@ async fn spine(host: &VirtualHost) -> Arc<AmqpSpine> {
 }
 
 async fn ready(spine: &AmqpSpine) {
-    wait_for(DEADLINE, "the spine to answer", || async { spine.ping().await.ok() }).await;
+    wait_for(DEADLINE, "the spine to answer", || async {
+        spine.ping().await.ok()
+    })
+    .await;
 }
 
 fn message(route: Route, number: usize) -> Message {
@@ -106,16 +111,25 @@ fn tags(deliveries: &[Delivery]) -> Vec<DeliveryTag> {
 
 /// Waits until a queue holds this many messages, in hand or not.
 async fn await_ready(spine: &AmqpSpine, queue: Queue, count: u64) {
-    wait_for(DEADLINE, &format!("{count} messages ready in {}", queue.name()), || async {
-        let depths = spine.depths().await.ok()?;
-        depths.iter().find(|depth| depth.name == queue.name() && depth.ready == count).map(drop)
-    })
+    wait_for(
+        DEADLINE,
+        &format!("{count} messages ready in {}", queue.name()),
+        || async {
+            let depths = spine.depths().await.ok()?;
+            depths
+                .iter()
+                .find(|depth| depth.name == queue.name() && depth.ready == count)
+                .map(drop)
+        },
+    )
     .await;
 }
 
 /// A channel of somebody else.
 async fn stranger(url: &str) -> (Connection, Channel) {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let connection = Connection::connect(url, ConnectionProperties::default())
+        .await
+        .unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
 }

@@ -65,8 +65,16 @@ async fn exactly_the_returned_messages_of_a_window_are_unroutable() {
             )
             .await
             .unwrap();
-        let route = |number: usize| if number.is_multiple_of(3) { Route::Control } else { Route::Work };
-        let messages = (0..200).map(|number| message(route(number), round * 200 + number)).collect();
+        let route = |number: usize| {
+            if number.is_multiple_of(3) {
+                Route::Control
+            } else {
+                Route::Work
+            }
+        };
+        let messages = (0..200)
+            .map(|number| message(route(number), round * 200 + number))
+            .collect();
         let results = within("publishing", spine.publish(messages)).await;
         for (number, result) in results.iter().enumerate() {
             let unroutable = matches!(result, Err(PublishError::Unroutable));
@@ -93,7 +101,10 @@ async fn a_removed_queue_is_declared_again() {
         .unwrap();
     // The broker cancels the consumer.
     let ended = within("the end", consumer.next(10)).await.unwrap_err();
-    assert!(matches!(&ended, SpineError::Unavailable(reason) if reason.contains(names::JOBS_CONTROL)), "{ended}");
+    assert!(
+        matches!(&ended, SpineError::Unavailable(reason) if reason.contains(names::JOBS_CONTROL)),
+        "{ended}"
+    );
     drop(consumer);
     let mut consumer = spine.consume(Queue::Control, 10).await.unwrap();
     publish(&spine, message(Route::Control, 1)).await.unwrap();
@@ -130,9 +141,16 @@ async fn a_large_message_goes_through_and_one_too_large_harms_nobody() {
     );
     small.unwrap();
     large.unwrap();
-    assert!(matches!(too_large, Err(PublishError::Unavailable(_))), "{too_large:?}");
+    assert!(
+        matches!(too_large, Err(PublishError::Unavailable(_))),
+        "{too_large:?}"
+    );
     let mut consumer = spine.consume(Queue::Work, 10).await.unwrap();
-    let mut sizes: Vec<_> = collect(&mut *consumer, 2).await.iter().map(|delivery| delivery.body.len()).collect();
+    let mut sizes: Vec<_> = collect(&mut *consumer, 2)
+        .await
+        .iter()
+        .map(|delivery| delivery.body.len())
+        .collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 1 << 20]);
 }
@@ -149,26 +167,17 @@ async fn no_more_waits_than_there_is_room_for() {
     });
     ready(&spine).await;
     proxy.half_open().await;
-    let waiting: Vec<_> = (0..5)
-        .map(|call| {
-            let spine = Arc::clone(&spine);
-            let messages = vec![message(Route::Work, call); 2];
-            tokio::spawn(async move { spine.publish(messages).await })
-        })
-        .collect();
-    let blocked = wait_for(DEADLINE, "no more room", || async {
-        match publish(&spine, message(Route::Work, 9)).await {
-            Err(PublishError::Blocked(reason)) => Some(reason),
-            _ => None,
-        }
-    })
-    .await;
-    assert!(blocked.contains("too many"), "{blocked}");
-    for call in waiting {
-        for result in call.await.unwrap() {
-            assert!(result.is_err(), "nothing can be confirmed");
-        }
-    }
+    // Nothing is confirmed: five calls of two fill the room, the others are refused.
+    let calls = (0..20).map(|call| spine.publish(vec![message(Route::Work, call); 2]));
+    let results = within("publishing", futures::future::join_all(calls))
+        .await
+        .concat();
+    let refused = |result: &&Result<(), PublishError>| matches!(result, Err(PublishError::Blocked(reason)) if reason.contains("too many"));
+    assert_eq!(results.iter().filter(refused).count(), 30, "{results:?}");
+    assert!(
+        results.iter().all(Result::is_err),
+        "nothing can be confirmed: {results:?}"
+    );
     proxy.resume().await;
     wait_for(DEADLINE, "publishing again", || async {
         publish(&spine, message(Route::Work, 10)).await.ok()
