@@ -17,6 +17,20 @@ use super::values::{Instant, JsonText};
 use crate::StoreError;
 use crate::job_store::{Commit, Committed, Due};
 
+/// Whether the row is backed is read in the same statement: the message may have been parked meanwhile. The sum keeps the
+/// planner from the index by status, as in [`super::held`].
+pub(super) const UPDATE: &str = "\
+    UPDATE jobs SET status = v.status, updated_at = v.updated_at, attempt = v.attempt, attempts = v.attempts, \
+        started_at = NULL, executor = NULL, finished_at = v.finished_at, result = v.result, error = v.error, \
+        backed = jobs.backed AND v.status >= 5, \
+        due_at = CASE WHEN jobs.backed AND v.status >= 5 THEN NULL \
+            ELSE statement_timestamp() + v.delay * interval '1 microsecond' END \
+    FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::integer[], $6::json[], \
+        $7::timestamptz[], $8::json[], $9::json[], $10::bigint[]) \
+        AS v(id, token, status, updated_at, attempt, attempts, finished_at, result, error, delay) \
+    WHERE jobs.id = v.id AND jobs.token = v.token AND jobs.status + 0 = 3 \
+    RETURNING jobs.id, jobs.token, jobs.status, jobs.backed";
+
 /// A commit with its JSON columns.
 struct Prepared<'a> {
     commit: &'a Commit,
@@ -82,39 +96,27 @@ impl<'a> Write<'a> {
     async fn update(&self, connection: &mut PgConnection) -> Result<HashMap<Key, (i16, bool)>, Fault> {
         let items = &self.prepared;
         let records = || items.iter().map(|item| &item.commit.record);
-        // Whether the row is backed is read in the same statement: the message may have been parked meanwhile.
-        let written = sqlx::query(
-            "UPDATE jobs SET status = v.status, updated_at = v.updated_at, attempt = v.attempt, attempts = v.attempts, \
-                 started_at = NULL, executor = NULL, finished_at = v.finished_at, result = v.result, error = v.error, \
-                 backed = jobs.backed AND v.status >= 5, \
-                 due_at = CASE WHEN jobs.backed AND v.status >= 5 THEN NULL \
-                     ELSE statement_timestamp() + v.delay * interval '1 microsecond' END \
-             FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[], $5::integer[], $6::json[], \
-                 $7::timestamptz[], $8::json[], $9::json[], $10::bigint[]) \
-                 AS v(id, token, status, updated_at, attempt, attempts, finished_at, result, error, delay) \
-             WHERE jobs.id = v.id AND jobs.token = v.token AND jobs.status = 3 \
-             RETURNING jobs.id, jobs.token, jobs.status, jobs.backed",
-        )
-        .bind(records().map(|record| record.job.id).bind_iter())
-        .bind(items.iter().map(|item| item.commit.token.0).bind_iter())
-        .bind(records().map(|record| status_code(record.job.status)).bind_iter())
-        .bind(
-            records()
-                .map(|record| Instant(record.job.updated_at.unwrap_or(record.taken_at)))
-                .bind_iter(),
-        )
-        .bind(
-            records()
-                .map(|record| i32::try_from(record.attempt).unwrap_or(i32::MAX))
-                .bind_iter(),
-        )
-        .bind(items.iter().map(|item| &item.attempts).bind_iter())
-        .bind(sparse(records().map(|record| record.finished_at.map(Instant))))
-        .bind(sparse(items.iter().map(|item| item.result.as_ref())))
-        .bind(sparse(items.iter().map(|item| item.error.as_ref())))
-        .bind(items.iter().map(|item| item.delay).bind_iter())
-        .fetch_all(connection)
-        .await?;
+        let written = sqlx::query(UPDATE)
+            .bind(records().map(|record| record.job.id).bind_iter())
+            .bind(items.iter().map(|item| item.commit.token.0).bind_iter())
+            .bind(records().map(|record| status_code(record.job.status)).bind_iter())
+            .bind(
+                records()
+                    .map(|record| Instant(record.job.updated_at.unwrap_or(record.taken_at)))
+                    .bind_iter(),
+            )
+            .bind(
+                records()
+                    .map(|record| i32::try_from(record.attempt).unwrap_or(i32::MAX))
+                    .bind_iter(),
+            )
+            .bind(items.iter().map(|item| &item.attempts).bind_iter())
+            .bind(sparse(records().map(|record| record.finished_at.map(Instant))))
+            .bind(sparse(items.iter().map(|item| item.result.as_ref())))
+            .bind(sparse(items.iter().map(|item| item.error.as_ref())))
+            .bind(items.iter().map(|item| item.delay).bind_iter())
+            .fetch_all(connection)
+            .await?;
         Ok(written.iter().map(state).collect::<Result<_, _>>()?)
     }
 

@@ -22,7 +22,7 @@ pub(super) enum Which {
 
 impl Which {
     /// Whether there is any; most often there is none, and this needs no transaction.
-    const fn is_any(self) -> &'static str {
+    pub(super) const fn is_any(self) -> &'static str {
         match self {
             Self::All => "SELECT 1 FROM jobs WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT 1",
             Self::Ended => {
@@ -31,7 +31,7 @@ impl Which {
         }
     }
 
-    const fn lock(self) -> &'static str {
+    pub(super) const fn lock(self) -> &'static str {
         match self {
             Self::All => {
                 "SELECT *, statement_timestamp() AS now FROM jobs WHERE due_at <= statement_timestamp() \
@@ -87,6 +87,9 @@ impl Operation for ClaimDue<'_> {
     }
 }
 
+pub(super) const NEXT: &str = "SELECT due_at, statement_timestamp() AS now FROM jobs WHERE due_at IS NOT NULL \
+    ORDER BY due_at LIMIT 1";
+
 /// Time until the next job is due.
 pub(super) struct NextDue;
 
@@ -95,12 +98,7 @@ impl Operation for NextDue {
 
     fn run<'c>(&'c mut self, connection: &'c mut PgConnection) -> BoxFuture<'c, Result<Self::Output, Fault>> {
         async move {
-            let next = sqlx::query(
-                "SELECT due_at, statement_timestamp() AS now FROM jobs WHERE due_at IS NOT NULL \
-                 ORDER BY due_at LIMIT 1",
-            )
-            .fetch_optional(connection)
-            .await?;
+            let next = sqlx::query(NEXT).fetch_optional(connection).await?;
             let next = next.as_ref().map(Columns);
             Ok(next
                 .map(|row| Ok::<_, sqlx::Error>(row.time("due_at")?.since(row.time("now")?)))

@@ -378,7 +378,7 @@ const INSERT: &str = "\
         $26::timestamptz[], $27::uuid[], $28::json[], $29::json[], $30::json[], $31::json[]) \
     ON CONFLICT (id) DO NOTHING RETURNING id";
 
-const UPDATE: &str = "\
+pub(super) const UPDATE: &str = "\
     UPDATE jobs SET status = v.status, cancel_requested = v.cancel_requested, backed = v.backed, attempt = v.attempt, \
         takes = v.takes, lost = v.lost, updated_at = v.updated_at, started_at = v.started_at, \
         finished_at = v.finished_at, due_at = v.due_at, token = v.token, executor = v.executor, \

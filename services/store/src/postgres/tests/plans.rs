@@ -1,20 +1,23 @@
 //! Every list and search goes by an index.
 
 use odd_contracts::{JobStatus, Timestamp};
-use sqlx::{Execute as _, PgConnection, Postgres, QueryBuilder, Row as _};
+use sqlx::{Connection as _, Execute as _, PgConnection, Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use super::{execute, open, session};
 use crate::job_store::{JobCursor, JobFilter};
+use crate::postgres::due::{NEXT, Which};
+use crate::postgres::held::Deed;
 use crate::postgres::read::{Export, List};
+use crate::postgres::{commit, row};
 
-/// Ten thousand jobs of every status and two types, as a database has them after some work.
+/// Ten thousand jobs of every status and two types, as a database has them after some work: few run.
 const FILL: &str = "
     INSERT INTO jobs (id, created_at, submitted_at, taken_at, valid, digest, type, payload, correlation_id, submitted_by,
         taken_by, status, cancel_requested, backed, attempt, takes, lost, updated_at, due_at, token, attempts)
     SELECT gen_random_uuid(), at, at, at, true, decode(repeat('00', 32), 'hex'),
         CASE WHEN n % 50 = 0 THEN 'rare' ELSE 'common' END, '{}', 'c', '{}', '{}', CASE WHEN n % 20 < 13 THEN 5
-        ELSE n % 20 % 8 END, false, true, 1, 1, 0, at, CASE WHEN n % 100 = 0 THEN at END, gen_random_uuid(), '[]'
+        WHEN n % 20 < 19 THEN n % 20 % 8 WHEN n % 2000 = 19 THEN 3 ELSE 5 END, false, true, 1, 1, 0, at, CASE WHEN n % 100 = 0 THEN at END, gen_random_uuid(), '[]'
     FROM generate_series(1, 10000) AS n, LATERAL (SELECT now() - n * interval '1 second') AS t(at);
     ANALYZE jobs";
 
@@ -127,27 +130,55 @@ async fn a_search_for_a_part_of_an_id_is_bounded_in_time() {
     );
 }
 
-/// What the hot path runs, as the adapter's sessions plan it: by the primary key, in the order of the ids.
+/// Batches find their jobs by id, one after the other in the order in which they are given, whatever the planner knows
+/// of the table: nothing, as long as it is new, or that hardly any job runs.
 #[tokio::test]
-async fn claims_and_batches_go_by_an_index() {
+async fn batches_go_by_the_ids_in_their_order() {
+    let (_store, database) = open().await;
+    let options = super::PostgresOptions::new(&database.url).session().unwrap();
+    let mut adapters = PgConnection::connect_with(&options).await.unwrap();
+    for fill in ["", FILL] {
+        execute(&mut session(&database.url).await, fill).await;
+        for statement in [
+            commit::UPDATE,
+            row::UPDATE,
+            Deed::Renew(std::time::Duration::ZERO).statement(),
+            Deed::Park.statement(),
+            Deed::Settle.statement(),
+            Deed::Release.statement(),
+        ] {
+            let explain = format!("EXPLAIN (GENERIC_PLAN) {statement}");
+            let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_all(&mut adapters);
+            let lines: Vec<String> = rows.await.unwrap().iter().map(|row| row.get(0)).collect();
+            let plan = lines.join("\n");
+            let line = |part| lines.iter().position(|line| line.contains(part));
+            let (given, found) = (line("Function Scan"), line("Index Scan using jobs_pkey"));
+            assert!(
+                given.is_some() && given < found && line("Nested Loop").is_some(),
+                "{plan}"
+            );
+            assert!(
+                line("Sort").is_none() && line("jobs_not_completed").is_none(),
+                "{plan}"
+            );
+        }
+    }
+}
+
+/// What is due is found by when it is, even by a planner that may read the whole table.
+#[tokio::test]
+async fn claims_go_by_an_index() {
     let (_store, database) = open().await;
     let mut session = session(&database.url).await;
     execute(&mut session, FILL).await;
     for (statement, index) in [
-        (
-            "SELECT * FROM jobs WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT 10 FOR UPDATE SKIP LOCKED",
-            "jobs_due",
-        ),
-        (
-            "SELECT * FROM jobs WHERE due_at <= statement_timestamp() AND status >= 5 ORDER BY due_at LIMIT 10",
-            "jobs_due_ended",
-        ),
-        (
-            "SELECT due_at FROM jobs WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1",
-            "jobs_due",
-        ),
+        (Which::All.lock(), "jobs_due"),
+        (Which::All.is_any(), "jobs_due"),
+        (Which::Ended.lock(), "jobs_due_ended"),
+        (Which::Ended.is_any(), "jobs_due_ended"),
+        (NEXT, "jobs_due"),
     ] {
-        let plan = plan(&mut session, QueryBuilder::new(statement)).await;
+        let plan = plan(&mut session, QueryBuilder::new(statement.replace("$1", "10"))).await;
         assert!(plan.contains(index) && !plan.contains("Sort"), "{plan}");
     }
 }
