@@ -23,9 +23,15 @@ fn serve(odd: &Instance, roles: &[&str], variables: &[(&str, &str)]) -> Output {
 
 /// Everything under a directory.
 fn files(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
+    let entries = std::fs::read_dir(directory).expect("a directory");
     entries
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect()
 }
 
@@ -143,11 +149,8 @@ impl Drop for Running {
 
 /// A port that nobody listens on. It may be taken by somebody else before it is used, but not by this process.
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address of its own").port()
 }
 
 async fn answer(port: u16, path: &str) -> Option<(u16, String)> {
