@@ -39,7 +39,7 @@ impl GivingBack {
         runtime.spawn(async move {
             let closing = timeout(limit, channel.close(200, "closed".into())).await;
             if !matches!(closing, Ok(Ok(()))) {
-                tracing::debug!("a consumer was not closed in form; the broker gives back what it had");
+                tracing::debug!("a consumer was not closed in good form; the broker gives back what it had");
             }
             drop((channel, consumer, pending));
         });

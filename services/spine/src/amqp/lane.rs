@@ -90,11 +90,13 @@ impl Lane {
             let window = self.gather().await?;
             let publishing = publish(channel, window);
             tokio::pin!(publishing);
+            // Later than who waits for the confirms, so that they are told what is the case: unconfirmed.
+            let patience = self.confirm_timeout + self.confirm_timeout / 4;
             let outcome = loop {
                 tokio::select! {
                     outcome = &mut publishing => break outcome,
                     // While the broker blocks the connection, it confirms nothing, and nothing is wrong.
-                    () = sleep(self.confirm_timeout) => if self.session.blocked_reason().is_none() {
+                    () = sleep(patience) => if self.session.blocked_reason().is_none() {
                         tracing::warn!("confirms are late; their channel is given up");
                         break Window::Broken;
                     }
