@@ -32,7 +32,8 @@ const HOMES: &[(&[&str], &[&str])] = &[
     ),
     (&["ratatui", "crossterm"], &["odd-tui"]),
     (&["portable-pty"], &["odd-web", "odd-testkit"]),
-    (&["testcontainers"], &["odd-testkit"]),
+    // The binary only names it, for the features that it enables in other libraries.
+    (&["testcontainers"], &["odd-testkit", "odd"]),
     (
         &[
             "clap",
@@ -65,7 +66,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("odd-tui", &["odd-contracts", "odd-client"]),
     (
         "odd-testkit",
-        &["odd-contracts", "odd-client", "odd-engine", "odd-store", "odd-spine"],
+        &[
+            "odd-contracts",
+            "odd-client",
+            "odd-engine",
+            "odd-store",
+            "odd-spine",
+        ],
     ),
 ];
 
