@@ -1,50 +1,90 @@
-//! What the tests stand on: a spine and a store in one directory, and a processor on them.
+//! What the tests stand on: a virtual host and a database of their own, and a processor on them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use odd_contracts::{
-    EventType, Job, JobAttempt, JobId, JobOptions, JobRecord, JobStatus, Producer, Timestamp, history,
+    EventEnvelope, EventType, Job, JobAttempt, JobId, JobOptions, JobRecord, JobStatus, Producer, Timestamp,
+    history,
 };
 use odd_runtime::{RoleError, Shutdown};
-use odd_spine::embedded::EmbeddedSpine;
+use odd_spine::amqp::{AmqpOptions, AmqpSpine};
 use odd_spine::{Message, Queue, Route, Spine, codec};
-use odd_store::embedded::{Database, Options, SqliteJobStore};
+use odd_store::postgres::{PostgresJobStore, PostgresOptions};
 use odd_store::{JobStore, StoredJob};
+use odd_testkit::servers::{self, PostgresDatabase, VirtualHost};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::published::{Published, marker, next};
 use crate::{Config, Ports, run};
 
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait for a state.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+/// Messages that are published together.
+const BATCH: usize = 256;
 
 /// Spine and store of one test, and the processor that runs on them.
 pub(super) struct Bed {
-    directory: Option<tempfile::TempDir>,
-    pub(super) spine: Arc<EmbeddedSpine>,
-    pub(super) store: Arc<SqliteJobStore>,
+    pub(super) spine: Arc<AmqpSpine>,
+    pub(super) store: Arc<PostgresJobStore>,
+    /// Longest time for the processor to stop.
+    pub(super) stop_within: Duration,
     config: Config,
     address: Option<std::net::SocketAddr>,
     processor: Option<(Shutdown, JoinHandle<Result<(), RoleError>>)>,
+    published: Published,
+    // Last, so that they go after everything that uses them.
+    places: Places,
+}
+
+/// Where spine and store are.
+struct Places {
+    host: VirtualHost,
+    database: PostgresDatabase,
+}
+
+impl Places {
+    /// Opens both, as a process does when it starts.
+    async fn open(&self) -> (Arc<AmqpSpine>, Arc<PostgresJobStore>) {
+        let spine = AmqpSpine::new(AmqpOptions {
+            management_url: Some(self.host.management_url.clone()),
+            ..AmqpOptions::new(&self.host.url)
+        });
+        let store = PostgresJobStore::open(PostgresOptions::new(&self.database.url)).await;
+        let store = Arc::new(store.unwrap());
+        until("spine and store to answer", async || {
+            spine.ping().await.ok()?;
+            store.ping().await.ok()
+        })
+        .await;
+        (spine, store)
+    }
 }
 
 impl Bed {
     /// A bed without a processor.
     pub(super) async fn idle(config: Config) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (spine, store) = open(directory.path()).await;
+        let (host, database) = tokio::join!(servers::rabbitmq(), servers::postgres());
+        Self::at(Places { host, database }, config).await
+    }
+
+    async fn at(places: Places, config: Config) -> Self {
+        let (spine, store) = places.open().await;
         Self {
-            directory: Some(directory),
             spine,
             store,
+            stop_within: Duration::from_secs(10),
             config,
             address: None,
             processor: None,
+            published: Published::default(),
+            places,
         }
     }
 
@@ -67,7 +107,7 @@ impl Bed {
     pub(super) async fn start_on(&mut self, ports: Ports) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = Some(listener.local_addr().unwrap());
-        let shutdown = Shutdown::new(Duration::from_secs(10));
+        let shutdown = Shutdown::new(self.stop_within);
         let role = tokio::spawn(run(self.config.clone(), ports, listener, shutdown.clone()));
         self.processor = Some((shutdown, role));
     }
@@ -95,29 +135,71 @@ impl Bed {
         role.await.unwrap().unwrap();
     }
 
-    /// Ends the processor without any chance to clean up, and opens the stores anew as after a crash.
-    pub(super) async fn crash(mut self) -> Self {
-        if let Some((_, role)) = self.processor.take() {
+    /// Stops the processor where one runs, and checks that no message was left for others.
+    pub(super) async fn end(mut self) {
+        if self.processor.is_some() {
+            self.stop().await;
+        }
+        for (queue, route) in [(Queue::Work, Route::Work), (Queue::Control, Route::Control)] {
+            // What the processor gives back comes before it.
+            let last = marker(route);
+            self.publish(last.clone()).await;
+            let mut consumer = self.spine.consume(queue, 1).await.unwrap();
+            let first = next(&mut *consumer, 1).await;
+            assert_eq!(
+                first[0].message_id,
+                Some(last.message_id.to_string()),
+                "nothing else is left: {first:?}"
+            );
+        }
+    }
+
+    /// Ends the processor without any chance to clean up, and connects anew as after a crash. What it had in hand
+    /// is due when its leases end.
+    pub(super) async fn crash(self) -> Self {
+        let Self {
+            spine,
+            store,
+            stop_within,
+            config,
+            processor,
+            published,
+            places,
+            ..
+        } = self;
+        if let Some((_, role)) = processor {
             role.abort();
             let _ = role.await;
         }
-        let directory = self.directory.take().expect("the directory is there");
-        let (config, path) = (self.config.clone(), directory.path().to_owned());
-        drop(self);
-        let (spine, store) = open(&path).await;
+        let published = published.disconnected();
+        until("everything of the processor to be gone", async || {
+            (Arc::strong_count(&spine) == 1 && Arc::strong_count(&store) == 1).then_some(())
+        })
+        .await;
+        drop((spine, store));
         Self {
-            directory: Some(directory),
-            spine,
-            store,
-            config,
-            address: None,
-            processor: None,
+            stop_within,
+            published,
+            ..Self::at(places, config).await
         }
     }
 
     /// Publishes the work message of a job, as the gateway does.
     pub(super) async fn submit(&self, job: &Job) {
         self.publish(codec::work_message(&created(job))).await;
+    }
+
+    /// Publishes the work messages of many jobs.
+    pub(super) async fn submit_all<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>) {
+        let messages: Vec<_> = jobs
+            .into_iter()
+            .map(|job| codec::work_message(&created(job)))
+            .collect();
+        for batch in messages.chunks(BATCH) {
+            for result in self.spine.publish(batch.to_vec()).await {
+                result.unwrap();
+            }
+        }
     }
 
     pub(super) async fn publish(&self, message: Message) {
@@ -154,77 +236,72 @@ impl Bed {
         .await
     }
 
-    /// Waits until nothing is on the queue of work messages, neither ready nor unacknowledged.
-    pub(super) async fn until_no_work(&self) {
-        until("jobs.created to be empty", async || {
-            let depths = self.spine.depths().await.unwrap();
-            let work = depths
-                .iter()
-                .find(|depth| depth.name == Queue::Work.name())
-                .unwrap();
-            (work.ready + work.unacknowledged == 0).then_some(())
+    /// Ready and unacknowledged messages of a queue. What is ready is exact; what is unacknowledged is what the
+    /// broker counted last, about half a second ago.
+    pub(super) async fn depth(&self, queue: Queue) -> (u64, u64) {
+        let depths = until("the spine to tell its depths", async || {
+            self.spine.depths().await.ok()
         })
         .await;
+        let depth = depths.iter().find(|depth| depth.name == queue.name()).unwrap();
+        (depth.ready, depth.unacknowledged)
+    }
+
+    /// Waits until so many messages of a queue are ready and so many unacknowledged.
+    pub(super) async fn until_depth(&self, queue: Queue, wanted: (u64, u64)) {
+        until(&format!("{} to have {wanted:?}", queue.name()), async || {
+            (self.depth(queue).await == wanted).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until nothing is on the queue of work messages, neither ready nor, as far as the broker counted,
+    /// unacknowledged. [`Bed::end`] knows for sure.
+    pub(super) async fn until_no_work(&self) {
+        self.until_depth(Queue::Work, (0, 0)).await;
     }
 
     /// Waits until nobody owes the job anything and its message is gone, and checks that exactly the events
     /// which its state implies were published.
     pub(super) async fn until_settled(&self, id: JobId) {
-        self.until_no_work().await;
-        let stored = until("the job to be settled", async || {
-            let stored = self.store.get(id).await.unwrap().unwrap();
-            stored.due_at.is_none().then_some(stored)
+        self.until_all_settled([id]).await;
+    }
+
+    /// The same for many jobs.
+    pub(super) async fn until_all_settled(&self, ids: impl IntoIterator<Item = JobId>) {
+        let mut implied = HashMap::new();
+        let mut settled = HashSet::new();
+        for id in ids {
+            let stored = until("the job to be settled", async || {
+                let stored = self.store.get(id).await.unwrap().unwrap();
+                stored.due_at.is_none().then_some(stored)
+            })
+            .await;
+            let events = history::events(&stored.record, &stored.attempts);
+            implied.extend(events.into_iter().map(|event| (event.event_id, event)));
+            settled.insert(id);
+        }
+        let published = until("every implied event to be published", async || {
+            let published = self.published().await;
+            let known: HashSet<_> = published.iter().map(|event| event.event_id).collect();
+            implied.keys().all(|id| known.contains(id)).then_some(published)
         })
         .await;
-        let implied = history::events(&stored.record, &stored.attempts);
-        let published = self.published().await;
-        for event in &implied {
-            let found = published.iter().find(|other| other.event_id == event.event_id);
-            assert_eq!(
-                found,
-                Some(event),
-                "every implied event is published as it is stored"
-            );
+        let of_these = |event: &&EventEnvelope| event.job_id().is_some_and(|id| settled.contains(&id));
+        for event in published.iter().filter(of_these) {
+            // Some other message may have been put aside under the same id.
+            if event.event_type != EventType::DeadLettered {
+                let as_stored = implied.get(&event.event_id);
+                assert_eq!(as_stored, Some(event), "nothing is published but what is stored");
+            }
         }
-        let known: HashSet<_> = implied.iter().map(|event| event.event_id).collect();
-        let foreign = published.iter().find(|event| {
-            event.job_id() == Some(id)
-                && !known.contains(&event.event_id)
-                && event.event_type != EventType::DeadLettered
-        });
-        assert_eq!(foreign, None, "nothing else is published");
+        self.until_no_work().await;
     }
 
-    /// Every lifecycle event published so far; they stay on their queue.
-    pub(super) async fn published(&self) -> Vec<odd_contracts::EventEnvelope> {
-        let ready = |depths: Vec<odd_contracts::api::QueueDepth>| {
-            depths
-                .iter()
-                .find(|depth| depth.name == Queue::Events.name())
-                .map_or(0, |depth| depth.ready)
-        };
-        let total = usize::try_from(ready(self.spine.depths().await.unwrap())).unwrap();
-        let mut consumer = self.spine.consume(Queue::Events, total.max(1)).await.unwrap();
-        let mut deliveries = Vec::new();
-        while deliveries.len() < total {
-            deliveries.extend(consumer.next(total).await.unwrap());
-        }
-        deliveries
-            .iter()
-            .flat_map(codec::unpack_delivery)
-            .map(Result::unwrap)
-            .collect()
+    /// Every lifecycle event published so far.
+    pub(super) async fn published(&self) -> Vec<EventEnvelope> {
+        self.published.read(&self.spine).await
     }
-}
-
-async fn open(path: &std::path::Path) -> (Arc<EmbeddedSpine>, Arc<SqliteJobStore>) {
-    let file = path.join("odd.db");
-    let database = until("the database to be free", async || {
-        Database::open(&file, Options::default()).await.ok()
-    })
-    .await;
-    let spine = EmbeddedSpine::open(&database).await.unwrap();
-    (spine, Arc::new(SqliteJobStore::open(&database).await.unwrap()))
 }
 
 /// Asks again and again until there is an answer.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use odd_contracts::JobId;
 use odd_contracts::api::{ExportedJob, JobState, JobSummary, QueueDepth};
-use odd_spine::embedded::EmbeddedSpine;
+use odd_spine::amqp::AmqpSpine;
 use odd_spine::{
     Acknowledger, Consumer, Delivery, DeliveryTag, LiveFeed, Message, PublishError, Queue, Route, Spine,
     SpineError,
 };
-use odd_store::embedded::SqliteJobStore;
+use odd_store::postgres::PostgresJobStore;
 use odd_store::{
     CancelOutcome, CancelRequest, Claim, ClaimToken, Claimed, Commit, Committed, JobCursor, JobFilter,
     JobStore, Poison, Renewal, StoreError, StoredJob, Taken, Work,
@@ -31,18 +31,20 @@ pub(super) enum Mode {
     Blocked,
     /// Of the store: whoever takes work waits until the mode changes.
     HoldTakes,
+    /// Of the store: whoever commits outcomes waits until the mode changes, so that jobs keep running.
+    HoldCommits,
 }
 
 /// The spine behind a gate.
 pub(super) struct SpineGate {
-    inner: Arc<EmbeddedSpine>,
+    inner: Arc<AmqpSpine>,
     mode: watch::Sender<Mode>,
     /// Connections so far: with each the tags of the one before become useless.
     pub(super) consumes: AtomicUsize,
 }
 
 impl SpineGate {
-    pub(super) fn new(inner: Arc<EmbeddedSpine>) -> Arc<Self> {
+    pub(super) fn new(inner: Arc<AmqpSpine>) -> Arc<Self> {
         Arc::new(Self {
             inner,
             mode: watch::Sender::new(Mode::Open),
@@ -160,21 +162,24 @@ impl Acknowledger for Lost {
 
 /// The store behind a gate.
 pub(super) struct StoreGate {
-    inner: Arc<SqliteJobStore>,
+    inner: Arc<PostgresJobStore>,
     mode: watch::Sender<Mode>,
     /// Calls so far that were refused, but for pings.
     pub(super) refused: AtomicUsize,
     /// Takes so far.
     pub(super) takes: AtomicUsize,
+    /// Requests to cancel that were answered so far.
+    pub(super) cancels: AtomicUsize,
 }
 
 impl StoreGate {
-    pub(super) fn new(inner: Arc<SqliteJobStore>) -> Arc<Self> {
+    pub(super) fn new(inner: Arc<PostgresJobStore>) -> Arc<Self> {
         Arc::new(Self {
             inner,
             mode: watch::Sender::new(Mode::Open),
             refused: AtomicUsize::new(0),
             takes: AtomicUsize::new(0),
+            cancels: AtomicUsize::new(0),
         })
     }
 
@@ -182,7 +187,13 @@ impl StoreGate {
         self.mode.send_replace(mode);
     }
 
-    fn pass(&self) -> Result<&SqliteJobStore, StoreError> {
+    async fn while_held(&self, held: Mode) {
+        let mut mode = self.mode.subscribe();
+        // The sender lives as long as this gate.
+        let _ = mode.wait_for(|mode| *mode != held).await;
+    }
+
+    fn pass(&self) -> Result<&PostgresJobStore, StoreError> {
         if *self.mode.borrow() == Mode::Away {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("the store is unplugged".into()));
@@ -203,9 +214,7 @@ impl JobStore for StoreGate {
 
     async fn take(&self, work: Arc<[Work]>, claim: &Claim) -> Result<Vec<Taken>, StoreError> {
         self.takes.fetch_add(1, Ordering::SeqCst);
-        let mut mode = self.mode.subscribe();
-        // The sender lives as long as this gate.
-        let _ = mode.wait_for(|mode| *mode != Mode::HoldTakes).await;
+        self.while_held(Mode::HoldTakes).await;
         self.pass()?.take(work, claim).await
     }
 
@@ -230,6 +239,7 @@ impl JobStore for StoreGate {
     }
 
     async fn commit(&self, commits: Arc<[Commit]>) -> Result<Vec<Committed>, StoreError> {
+        self.while_held(Mode::HoldCommits).await;
         self.pass()?.commit(commits).await
     }
 
@@ -246,7 +256,11 @@ impl JobStore for StoreGate {
         requests: &[CancelRequest],
         claim: &Claim,
     ) -> Result<Vec<CancelOutcome>, StoreError> {
-        self.pass()?.cancel(requests, claim).await
+        let answered = self.pass()?.cancel(requests, claim).await;
+        if answered.is_ok() {
+            self.cancels.fetch_add(requests.len(), Ordering::SeqCst);
+        }
+        answered
     }
 
     async fn fail_poison(

@@ -1,74 +1,18 @@
 //! Servers that are away for a while: nothing is lost, nothing runs twice, nothing spins.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use odd_contracts::names::spine::reason;
-use odd_contracts::{EventType, Job, JobStatus, Producer, Timestamp};
-use odd_spine::{Queue, Spine};
+use odd_contracts::{EventType, JobStatus, Producer, Timestamp};
+use odd_spine::Queue;
 use odd_store::{Claim, ClaimToken, JobFilter, JobStore, Work, WorkMode};
 use serde_json::json;
 
 use super::bed::{Bed, error, job, outcomes, until};
-use super::gates::{Mode, SpineGate, StoreGate};
-use crate::{Config, Ports};
-
-/// A bed whose processor sees spine and store through gates.
-struct Gated {
-    bed: Bed,
-    spine: Arc<SpineGate>,
-    store: Arc<StoreGate>,
-}
-
-impl Gated {
-    async fn running(config: Config) -> Self {
-        let mut bed = Bed::idle(config).await;
-        let (spine, store) = (
-            SpineGate::new(bed.spine.clone()),
-            StoreGate::new(bed.store.clone()),
-        );
-        bed.start_on(Ports {
-            spine: spine.clone(),
-            job_store: store.clone(),
-        })
-        .await;
-        Self { bed, spine, store }
-    }
-
-    async fn submit(&self, count: usize, payload: serde_json::Value) -> Vec<Job> {
-        let jobs: Vec<_> = (0..count).map(|_| job(payload.clone())).collect();
-        for job in &jobs {
-            self.bed.submit(job).await;
-        }
-        jobs
-    }
-
-    async fn all_settled(&self, jobs: &[Job], status: JobStatus) {
-        for job in jobs {
-            let stored = self.bed.until(job.id, status).await;
-            assert_eq!(outcomes(&stored.attempts), ["succeeded"]);
-            self.bed.until_settled(job.id).await;
-        }
-    }
-
-    /// Ready and unacknowledged work messages.
-    async fn work(&self) -> (u64, u64) {
-        let depths = self.bed.spine.depths().await.unwrap();
-        let work = depths
-            .iter()
-            .find(|depth| depth.name == Queue::Work.name())
-            .unwrap();
-        (work.ready, work.unacknowledged)
-    }
-
-    async fn readiness_says(&self, text: &str) {
-        until(text, async || {
-            self.bed.get("/readyz").await.contains(text).then_some(())
-        })
-        .await;
-    }
-}
+use super::gated::Gated;
+use super::gates::Mode;
+use crate::Config;
 
 #[tokio::test]
 async fn a_store_that_is_away_has_its_consumer_cancelled_until_it_is_back() {
@@ -77,10 +21,7 @@ async fn a_store_that_is_away_has_its_consumer_cancelled_until_it_is_back() {
     let jobs = gated.submit(40, json!({})).await;
     gated.readiness_says("the store is unplugged").await;
     assert!(gated.bed.get("/healthz").await.contains("200 OK"));
-    until("every message to be back on its queue", async || {
-        (gated.work().await == (40, 0)).then_some(())
-    })
-    .await;
+    gated.bed.until_depth(Queue::Work, (40, 0)).await;
     let (takes, refused) = (&gated.store.takes, &gated.store.refused);
     let before = (takes.load(Ordering::SeqCst), refused.load(Ordering::SeqCst));
     let begun = Instant::now();
@@ -97,17 +38,13 @@ async fn a_store_that_is_away_has_its_consumer_cancelled_until_it_is_back() {
     gated.store.set(Mode::Open);
     gated.all_settled(&jobs, JobStatus::Completed).await;
     gated.readiness_says("200 OK").await;
+    gated.end().await;
 }
 
 #[tokio::test]
 async fn outcomes_wait_for_the_store_and_then_count_once() {
     let gated = Gated::running(Config::default()).await;
-    let jobs = gated
-        .submit(20, json!({ "simulate": { "durationMs": 300 } }))
-        .await;
-    for job in &jobs {
-        gated.bed.until(job.id, JobStatus::Executing).await;
-    }
+    let jobs = gated.executing(20).await;
     gated.store.set(Mode::Away);
     let refused = gated.store.refused.load(Ordering::SeqCst);
     until("commits to be refused", async || {
@@ -116,27 +53,26 @@ async fn outcomes_wait_for_the_store_and_then_count_once() {
     .await;
     gated.store.set(Mode::Open);
     gated.all_settled(&jobs, JobStatus::Completed).await;
+    gated.end().await;
 }
 
 #[tokio::test]
 async fn a_lost_connection_gives_messages_back_and_their_jobs_run_once() {
     let gated = Gated::running(Config::default()).await;
-    let jobs = gated
-        .submit(30, json!({ "simulate": { "durationMs": 400 } }))
-        .await;
-    for job in &jobs {
-        gated.bed.until(job.id, JobStatus::Executing).await;
-    }
+    let jobs = gated.executing(30).await;
     gated.spine.set(Mode::Away);
     gated.readiness_says("the spine is unplugged").await;
+    gated.store.set(Mode::Open);
     for job in &jobs {
         gated.bed.until(job.id, JobStatus::Completed).await;
     }
-    assert_eq!(gated.work().await, (30, 0), "they came back with the connection");
+    // They came back with the connection.
+    gated.bed.until_depth(Queue::Work, (30, 0)).await;
     let consumes = gated.spine.consumes.load(Ordering::SeqCst);
     assert!(consumes < 40, "nothing spins: {consumes}");
     gated.spine.set(Mode::Open);
     gated.all_settled(&jobs, JobStatus::Completed).await;
+    gated.end().await;
 }
 
 #[tokio::test]
@@ -147,13 +83,11 @@ async fn events_that_are_not_taken_hold_their_messages() {
     for job in &jobs {
         gated.bed.until(job.id, JobStatus::Completed).await;
     }
-    assert_eq!(
-        gated.work().await,
-        (0, 10),
-        "not acknowledged before their events are confirmed"
-    );
+    // Not acknowledged before their events are confirmed.
+    gated.bed.until_depth(Queue::Work, (0, 10)).await;
     gated.spine.set(Mode::Open);
     gated.all_settled(&jobs, JobStatus::Completed).await;
+    gated.end().await;
 }
 
 #[tokio::test]
@@ -179,36 +113,42 @@ async fn large_jobs_stop_the_intake_long_before_they_fill_the_memory() {
         if now != count {
             (count, since) = (now, Instant::now());
         }
-        (count > 0 && since.elapsed() > Duration::from_secs(1)).then_some(())
+        (count >= 16 && since.elapsed() > Duration::from_secs(1)).then_some(())
     })
     .await;
     // 64 of them fill the room, those that come twice included; a batch may be in flight above it.
-    assert!((16..=128).contains(&count), "{count} of {COUNT}");
+    assert!(count <= 128, "{count} of {COUNT}");
     gated.spine.set(Mode::Open);
     for job in &jobs {
         let stored = gated.bed.until(job.id, JobStatus::Completed).await;
         assert_eq!(outcomes(&stored.attempts), ["succeeded"]);
     }
-    gated.bed.until_no_work().await;
+    gated.end().await;
 }
 
 #[tokio::test]
 async fn a_shutdown_without_the_spine_ends_in_good_order() {
-    let mut gated = Gated::running(Config::default()).await;
+    let mut bed = Bed::idle(Config::default()).await;
+    bed.stop_within = Duration::from_secs(4);
+    let mut gated = Gated::on(bed).await;
     gated.spine.set(Mode::Blocked);
     let jobs = gated.submit(5, json!({})).await;
     for job in &jobs {
         gated.bed.until(job.id, JobStatus::Completed).await;
     }
     gated.bed.stop().await;
-    assert_eq!(gated.work().await, (5, 0), "nothing was acknowledged");
+    // Nothing was acknowledged.
+    gated.bed.until_depth(Queue::Work, (5, 0)).await;
     gated.bed.start().await;
     gated.all_settled(&jobs, JobStatus::Completed).await;
+    gated.end().await;
 }
 
 #[tokio::test]
 async fn a_job_that_is_taken_while_the_shutdown_begins_is_given_back() {
-    let mut gated = Gated::running(Config::default()).await;
+    let mut bed = Bed::idle(Config::default()).await;
+    bed.stop_within = Duration::from_secs(4);
+    let mut gated = Gated::on(bed).await;
     gated.store.set(Mode::HoldTakes);
     let jobs = gated
         .submit(1, json!({ "simulate": { "durationMs": 25_000 } }))
@@ -247,17 +187,22 @@ async fn a_poison_message_is_put_aside_once_however_often_the_store_is_away() {
         "{failed:?}"
     );
     gated.bed.until_no_work().await;
-    let depths = gated.bed.spine.depths().await.unwrap();
-    let aside = depths
-        .iter()
-        .find(|depth| depth.name == Queue::DeadLetter.name())
-        .unwrap();
-    assert_eq!(aside.ready, 1);
-    let published = gated.bed.published().await;
-    let told = published
-        .iter()
-        .filter(|event| event.event_type == EventType::DeadLettered);
-    assert_eq!(told.count(), 1);
+    let told = async |bed: &Bed| {
+        let published = bed.published().await;
+        let told = published
+            .iter()
+            .filter(|event| event.event_type == EventType::DeadLettered);
+        told.count()
+    };
+    let mut bed = gated.bed;
+    until("the dead letter to be told", async || {
+        (told(&bed).await > 0).then_some(())
+    })
+    .await;
+    bed.stop().await;
+    assert_eq!(bed.depth(Queue::DeadLetter).await.0, 1);
+    assert_eq!(told(&bed).await, 1);
+    bed.end().await;
 }
 
 /// Its processors were lost once too often: the claim itself ends it, and it counts as failed.
@@ -296,4 +241,5 @@ async fn a_job_that_ends_by_being_claimed_is_counted_once() {
     let metrics = bed.get("/metrics").await;
     let counted = r#"processor_jobs_failed_total{service="processor"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
+    bed.end().await;
 }

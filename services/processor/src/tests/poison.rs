@@ -6,12 +6,13 @@ use odd_spine::{Delivery, Queue, Spine};
 use serde_json::json;
 
 use super::bed::{Bed, created, error, job, until};
+use super::published::next;
 
 async fn dead_letters(bed: &Bed, count: usize) -> Vec<Delivery> {
     let mut consumer = bed.spine.consume(Queue::DeadLetter, count).await.unwrap();
     let mut deliveries = Vec::new();
     while deliveries.len() < count {
-        deliveries.extend(consumer.next(count).await.unwrap());
+        deliveries.extend(next(&mut *consumer, count).await);
     }
     deliveries
 }
@@ -60,12 +61,17 @@ async fn garbage_is_put_aside_and_the_consumer_goes_on() {
         error(&failed.record)
     );
     bed.until_settled(named.id).await;
-    let reported = bed.published().await;
-    let reported = reported
-        .iter()
-        .filter(|event| event.event_type == EventType::DeadLettered)
-        .count();
+    let reported = until("every dead letter to be told", async || {
+        let published = bed.published().await;
+        let reported = published
+            .iter()
+            .filter(|event| event.event_type == EventType::DeadLettered)
+            .count();
+        (reported >= garbage.len()).then_some(reported)
+    })
+    .await;
     assert_eq!(reported, garbage.len());
+    bed.end().await;
 }
 
 #[tokio::test]
@@ -85,6 +91,7 @@ async fn the_first_payload_under_an_id_wins() {
     let stored = bed.until(first.id, JobStatus::Completed).await;
     assert_eq!(stored.record.job.payload, first.payload);
     bed.until_settled(first.id).await;
+    bed.end().await;
 }
 
 #[tokio::test]
@@ -100,6 +107,7 @@ async fn a_third_partys_message_is_served_like_any_other() {
         .await;
     bed.until(job.id, JobStatus::Completed).await;
     bed.until_settled(job.id).await;
+    bed.end().await;
 }
 
 #[tokio::test]
@@ -111,13 +119,6 @@ async fn nonsense_on_the_control_queue_is_put_aside() {
     bed.publish(message).await;
     let aside = dead_letters(&bed, 1).await;
     assert_eq!(&aside[0].body[..], b"{\"action\":\"explode\"}");
-    until("the control queue to be empty", async || {
-        let depths = bed.spine.depths().await.unwrap();
-        let control = depths
-            .iter()
-            .find(|depth| depth.name == Queue::Control.name())
-            .unwrap();
-        (control.ready + control.unacknowledged == 0).then_some(())
-    })
-    .await;
+    bed.until_depth(Queue::Control, (0, 0)).await;
+    bed.end().await;
 }
