@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use testcontainers::bollard::models::{HostConfig, PortBinding};
@@ -43,6 +43,8 @@ pub struct Container {
     password: String,
     pub(crate) dedicated: bool,
     ports: HashMap<u16, u16>,
+    /// Guards of places on it.
+    guards: AtomicUsize,
 }
 
 impl fmt::Debug for Container {
@@ -114,6 +116,7 @@ async fn start(service: Service, run: &Run, name: String, purpose: Purpose) -> R
         name,
         password: run.password.clone(),
         dedicated: purpose == Purpose::Dedicated,
+        guards: AtomicUsize::new(0),
     };
     container.until_ready().await?;
     Ok(Arc::new(container))
@@ -260,16 +263,23 @@ impl Container {
         }
     }
 
+    /// What a guard does when it comes.
+    pub(crate) fn enter(self: Arc<Self>) -> Arc<Self> {
+        self.guards.fetch_add(1, Ordering::Relaxed);
+        self
+    }
+
     /// What a guard does when it goes: shows the log if the test fails, then undoes what the test made. A container of
-    /// the test's own is removed instead.
+    /// the test's own is removed instead with the last guard.
     pub(crate) fn leave(self: &Arc<Self>, undo: impl Future<Output = Result<()>> + Send + 'static) {
         let failing = std::thread::panicking();
         if failing {
             self.show_log();
         }
-        let (id, dedicated) = (self.id.clone(), self.dedicated);
+        let last = self.guards.fetch_sub(1, Ordering::Relaxed) == 1;
+        let (id, remove) = (self.id.clone(), self.dedicated && last);
         let done = runtime::block(REMOVAL, async move {
-            match dedicated {
+            match remove {
                 true => docker::remove(&id).await,
                 false => undo.await,
             }

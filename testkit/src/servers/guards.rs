@@ -73,7 +73,7 @@ impl PostgresDatabase {
         let guard = Self {
             url: format!("postgres://{}/{name}", authority(&container, USER, POSTGRES)),
             name,
-            container,
+            container: container.enter(),
         };
         postgres::execute(&guard.container, &format!("CREATE DATABASE {}", guard.name)).await?;
         Ok(guard)
@@ -105,7 +105,7 @@ impl VirtualHost {
             url: format!("amqp://{}/{name}", authority(&container, USER, AMQP)),
             management_url: format!("http://{}", authority(&container, USER, MANAGEMENT)),
             name,
-            container,
+            container: container.enter(),
         };
         let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
         let (host, permissions) = (guard.path(), format!("permissions/{}/{USER}", guard.name));
@@ -149,7 +149,7 @@ impl MongoDatabase {
                 authority(&container, USER, MONGO)
             ),
             name,
-            container,
+            container: container.enter(),
         }
     }
 }
@@ -172,11 +172,20 @@ impl RedisPrefix {
         had(async { Ok(Self::on(container)) }).await
     }
 
+    /// Deletes all keys that begin with the prefix, as a Redis that was emptied has lost them.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    pub async fn clear(&self) {
+        let (container, prefix) = (Arc::clone(&self.container), self.prefix.clone());
+        had(async move { redis::delete(&container, &prefix).await }).await;
+    }
+
     pub(super) fn on(container: Arc<Container>) -> Self {
         Self {
             url: format!("redis://{}/0", authority(&container, "", REDIS)),
             prefix: format!("{}:", unique(':')),
-            container,
+            container: container.enter(),
         }
     }
 }

@@ -159,6 +159,20 @@ async fn a_shared_server_is_not_killed() {
 }
 
 #[tokio::test]
+async fn a_server_of_its_own_stays_until_its_last_place_goes() {
+    let first = dedicated::redis().await;
+    let container = first.container().clone();
+    let other = first.another().await;
+    assert_ne!(first.prefix, other.prefix);
+    drop(other);
+    container.ready().await;
+    drop(first);
+    let name = container.name().to_owned();
+    let left = runtime::run(async move { crate::docker::is_there(&name).await });
+    assert!(!left.await.unwrap());
+}
+
+#[tokio::test]
 async fn a_server_of_its_own_can_be_broken_and_keeps_its_address() {
     let redis = dedicated::redis().await;
     let container = redis.container();
