@@ -6,6 +6,7 @@ use crate::commands;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::ExitCode;
+use crate::settings::EngineUse;
 
 /// Runs, shows, breaks and proves a distributed job system on your own machine.
 #[derive(Debug, Parser)]
@@ -131,6 +132,14 @@ impl Command {
     /// Whether the command deals with Ctrl-C itself. Any other is dropped where it stands.
     pub const fn ends_itself(&self) -> bool {
         matches!(self, Self::Serve(_))
+    }
+
+    /// What the command does with the name of the engine.
+    pub const fn engine_use(&self) -> EngineUse {
+        match self {
+            Self::Serve(_) => EngineUse::Show,
+            _ => EngineUse::Choose,
+        }
     }
 
     /// Runs any other command.

@@ -12,7 +12,7 @@ use odd_engine::{Instance, ProcessFile};
 use crate::args::Global;
 use crate::error::Error;
 use crate::output::Printer;
-use crate::settings::Settings;
+use crate::settings::{EngineUse, Settings};
 
 /// What every command is given.
 pub struct Context {
@@ -29,8 +29,8 @@ pub struct Context {
 
 impl Context {
     /// From the flags, the environment and the user's files.
-    pub fn new(flags: &Global, printer: Printer) -> Result<Self, Error> {
-        let settings = Settings::load(flags)?;
+    pub fn new(flags: &Global, engine_use: EngineUse, printer: Printer) -> Result<Self, Error> {
+        let settings = Settings::load(flags, engine_use)?;
         printer.set_form(settings.output.value);
         let instance = settings.instance()?;
         Ok(Self {

@@ -49,7 +49,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, Error> {
         printer.help(&args::command())?;
         return Ok(ExitCode::Ok);
     };
-    let context = Context::new(&cli.global, printer.clone())?;
+    let context = Context::new(&cli.global, command.engine_use(), printer.clone())?;
     // A runtime costs threads: what needs none starts without.
     match command.run_plain(&context) {
         Ok(result) => result,

@@ -37,6 +37,15 @@ impl EngineChoice {
     }
 }
 
+/// What a command does with the name of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineUse {
+    /// Makes or finds an instance by it: it has to be one that there is.
+    Choose,
+    /// Shows it at most: whoever started this process calls it as they like.
+    Show,
+}
+
 /// Where a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -107,6 +116,7 @@ struct File {
 /// What settings are made of, so that a test can give its own.
 pub struct Sources<'a> {
     flags: &'a Global,
+    engine_use: EngineUse,
     environment: &'a dyn Fn(&str) -> Option<String>,
     project: Option<(PathBuf, File)>,
     user: Option<(PathBuf, File)>,
@@ -117,13 +127,14 @@ impl Settings {
     ///
     /// # Errors
     /// Exit code 2 with every setting that makes no sense.
-    pub fn load(flags: &Global) -> Result<Self, Error> {
+    pub fn load(flags: &Global, engine_use: EngineUse) -> Result<Self, Error> {
         let here = std::env::current_dir().unwrap_or_default();
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let project = project_file(&here).map(read_file).transpose()?;
         let user = user_file(&environment).map(read_file).transpose()?;
         Self::resolve(&Sources {
             flags,
+            engine_use,
             environment: &environment,
             project,
             user,
@@ -153,9 +164,10 @@ impl Settings {
         let engine = parsed(
             sources.pick("engine", env::ENGINE, None, |f| f.engine.clone()),
             &mut wrong,
-            |text| {
-                EngineChoice::from_str(text, false)
-                    .map_err(|_| format!("{text:?} is none of auto and embedded"))
+            |text| match EngineChoice::from_str(text, false) {
+                Ok(engine) => Ok(engine),
+                Err(_) if sources.engine_use == EngineUse::Show => Ok(EngineChoice::default()),
+                Err(_) => Err(format!("{text:?} is none of auto and embedded")),
             },
         );
         let output = parsed(
@@ -367,6 +379,7 @@ mod tests {
         };
         Settings::resolve(&Sources {
             flags,
+            engine_use: EngineUse::Choose,
             environment: &lookup,
             project: project.map(|text| (PathBuf::from("odd.toml"), file(text))),
             user: user.map(|text| (PathBuf::from("config.toml"), file(text))),
@@ -403,23 +416,34 @@ mod tests {
         let lookup = |name: &str| match name {
             env::PORT_OFFSET => Some("60000".to_owned()),
             env::INSTANCE => Some("Not A Name".to_owned()),
+            env::ENGINE => Some("docker".to_owned()),
             _ => Some("/home".to_owned()),
         };
         let flags = Global {
             output: Some(OutputForm::Json),
             ..Global::default()
         };
-        let error = Settings::resolve(&Sources {
-            flags: &flags,
-            environment: &lookup,
-            project: None,
-            user: None,
-        })
-        .unwrap_err();
-        let text = error.cause.to_string();
+        let told = |engine_use| {
+            let error = Settings::resolve(&Sources {
+                flags: &flags,
+                engine_use,
+                environment: &lookup,
+                project: None,
+                user: None,
+            })
+            .unwrap_err();
+            assert_eq!(error.code, ExitCode::Usage);
+            error.cause.to_string()
+        };
+        let text = told(EngineUse::Choose);
         assert!(text.contains("environment ODD_PORT_OFFSET"), "{text}");
         assert!(text.contains("environment ODD_INSTANCE"), "{text}");
-        assert_eq!(error.code, ExitCode::Usage);
+        assert!(text.contains("environment ODD_ENGINE: \"docker\""), "{text}");
+        let text = told(EngineUse::Show);
+        assert!(
+            text.contains("ODD_INSTANCE") && !text.contains("ODD_ENGINE"),
+            "{text}"
+        );
     }
 
     #[test]

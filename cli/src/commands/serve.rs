@@ -108,6 +108,8 @@ Further settings on servers:
                             have in hand
   ODD_REDIS_PREFIX          what the names of all keys begin with
   ODD_EVENT_RETENTION_DAYS  days that events are kept; for ever where absent
+  ODD_ENGINE                name of what started the roles, as the read-model shows it
+                            [default: servers]
   ODD_GATEWAY_URL, ODD_PROCESSOR_URL, ODD_METRICS_ENGINE_URL, ODD_READ_MODEL_URL
                             where roles find those of other processes
 
@@ -119,6 +121,9 @@ Further settings of both:
   ODD_LOG                   such as info or odd_processor=debug
   ODD_SHUTDOWN_SECONDS      time to finish the work in hand [default: 10]
   ODD_PROCESSOR_SLOTS       jobs executed at the same time [default: 256]
+  ODD_PROCESSOR_LEASE_SECONDS
+                            time after which the jobs of a processor that was lost are
+                            taken by another [default: 30]
   ODD_CORS_ORIGINS          origins of pages that may call the gateway and the read-model
 ";
 

@@ -206,3 +206,29 @@ async fn replicas_start_without_their_servers_say_what_they_wait_for_and_end_by_
         assert!(warnings.count() <= 6, "once a change: {log}");
     }
 }
+
+/// Whatever started the roles calls itself as it likes; only commands that make or find an instance choose by the name.
+#[tokio::test]
+async fn an_engine_that_this_program_does_not_know_is_shown_by_its_name() {
+    let odd = instance();
+    let engine = ("ODD_ENGINE", "docker");
+    let mut status = odd.command(["status"]);
+    let refused = Instance::output(status.envs([engine])).expect_code(2);
+    assert!(refused.stderr.contains("environment ODD_ENGINE"), "{refused:?}");
+
+    let (port, away) = (closed_port(), closed_port());
+    let mut command: Command = odd.command(["serve", "read-model", "--port", &port.to_string()]);
+    command.envs([engine]).envs([
+        (AMQP, format!("amqp://127.0.0.1:{away}")),
+        (POSTGRES, format!("postgres://127.0.0.1:{away}/odd")),
+        ("ODD_MONGO_URL", format!("mongodb://127.0.0.1:{away}/odd")),
+        ("ODD_REDIS_URL", format!("redis://127.0.0.1:{away}/0")),
+    ]);
+    let _role = Running(command.stderr(Stdio::null()).spawn().unwrap());
+    let overview = wait_for(DEADLINE, "the read-model to answer", || async move {
+        let (status, text) = answer(port, "/overview").await?;
+        (status == 200).then_some(text)
+    })
+    .await;
+    assert!(overview.contains(r#""engine":"docker""#), "{overview}");
+}
