@@ -342,6 +342,9 @@ pub struct Overview {
     pub queues: Vec<QueueDepth>,
     /// Alerts that fire.
     pub alerts: Vec<Alert>,
+    /// Seconds for which events are kept; absent where they are kept for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_retention_seconds: Option<u64>,
 }
 
 /// Answer of `/alerts`.

@@ -3,6 +3,7 @@
 mod poll;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use odd_contracts::api::{DependencyHealth, HealthState, QueueDepth, RoleHealth};
 use odd_contracts::{Alert, AlertState, Timestamp};
@@ -23,6 +24,8 @@ pub(crate) struct Snapshot {
     pub(crate) queues: Vec<QueueDepth>,
     /// Alerts that fire or were resolved lately, worst first.
     pub(crate) alerts: Vec<Alert>,
+    /// For how long events are kept; for ever where none.
+    pub(crate) retention: Option<Duration>,
 }
 
 impl Snapshot {

@@ -29,6 +29,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Compares, job by job, what was accepted (by the event log, and by the ledger of ids that submit and bench keep of every
 /// 202) with the state of each job, its history and the counters. Work in hand is given time to settle. Exits with 6 where a
 /// job is lost, stuck, ended twice, or differs from its history.
+///
+/// Where events are kept for a limited time, no history is missed that may have been deleted since, and the answer says how
+/// far back histories were checked.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odd verify\n  odd verify --settle 2m --output json\n  odd verify --ledger accepted.txt"
@@ -56,6 +59,12 @@ struct Answer<'a> {
     drifted: u64,
     in_flight: u64,
     counters_compared: bool,
+    /// Where events are kept for a limited time: since when the jobs were submitted whose histories were checked to be complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_since: Option<Timestamp>,
+    /// Jobs that were submitted before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired: Option<u64>,
     findings: FindingLists<'a>,
 }
 
@@ -138,13 +147,15 @@ async fn reconcile(
     let overview = read_model.overview().await?;
     let work = overview.queues.iter().filter(|queue| queue.name == JOBS_CREATED);
     let queued = work.map(|queue| queue.ready + queue.unacknowledged).sum();
+    let retention = overview.event_retention_seconds.map(Duration::from_secs);
     let jobs: Jobs = read_model
         .export_jobs()
         .await?
         .map_ok(|job| (job.id, job))
         .try_collect()
         .await?;
-    let mut reconciliation = Reconciliation::new(&jobs, ledger, queued, cut_off, Timestamp::now());
+    let now = Timestamp::now();
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, queued, cut_off, now, retention);
     let mut log = read_model.export_events().await?;
     while let Some(history) = log.try_next().await? {
         reconciliation.history(&history);
@@ -167,6 +178,8 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
             drifted: verdict.drifted.count,
             in_flight: verdict.in_flight,
             counters_compared: verdict.counters_compared,
+            checked_since: verdict.checked_since,
+            expired: verdict.checked_since.map(|_| verdict.expired),
             findings: FindingLists {
                 lost: &verdict.lost.listed,
                 stuck: &verdict.stuck.listed,
@@ -186,9 +199,7 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
     findings(printer, "stuck", &verdict.stuck);
     findings(printer, "ended or recorded twice", &verdict.duplicated);
     findings(printer, "differing from history or counters", &verdict.drifted);
-    if !verdict.counters_compared {
-        printer.warn("the counters were not compared: jobs are still on their way");
-    }
+    limits(printer, verdict);
     let (glyph, tone, text) = if verdict.is_ok() {
         (
             Glyph::Ok,
@@ -200,6 +211,8 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
     };
     let text = if verdict.is_ok() && verdict.in_flight > 0 {
         "nothing is lost so far; jobs are still on their way"
+    } else if verdict.is_ok() && verdict.expired > 0 {
+        "the promise holds: every job that was accepted ended once, with a complete history as far back as events are kept"
     } else {
         text
     };
@@ -209,6 +222,25 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
         printer.note(&format!("next: odd jobs get{of} ID --timeline, odd logs{of}"));
     }
     Ok(())
+}
+
+/// What was not checked, and why.
+fn limits(printer: &Printer, verdict: &Verdict) {
+    if let (Some(since), 1..) = (verdict.checked_since, verdict.expired) {
+        printer.warn(&format!(
+            "histories were checked since {}: of the {} jobs submitted before, the event log need not have every event any more",
+            format::date_and_clock(since),
+            format::count(verdict.expired)
+        ));
+    }
+    if verdict.counters_compared {
+        return;
+    }
+    printer.warn(if verdict.expired > 0 {
+        "the counters were not compared: they may have counted what the event log no longer keeps"
+    } else {
+        "the counters were not compared: jobs are still on their way"
+    });
 }
 
 fn findings(printer: &Printer, what: &str, findings: &Findings) {

@@ -12,6 +12,8 @@ use serde::Serialize;
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 /// Findings of one kind that are listed; all are counted.
 const LISTED: usize = 100;
+/// How much earlier than it says a log may have deleted an event: clocks differ, and time passes while it is read.
+const MARGIN: Duration = Duration::from_secs(600);
 
 /// Something that breaks the promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,8 +63,12 @@ pub(super) struct Verdict {
     pub(super) drifted: Findings,
     /// Not ended, but somebody owes them their next step.
     pub(super) in_flight: u64,
-    /// Whether the counters were compared: only while nothing changes them.
+    /// Whether the counters were compared: only while nothing changes them, and the log still has all that they counted.
     pub(super) counters_compared: bool,
+    /// Where the log keeps events for a limited time: since when the jobs were submitted whose histories must be complete.
+    pub(super) checked_since: Option<Timestamp>,
+    /// Jobs that were submitted before: the log may have deleted some or all of their events.
+    pub(super) expired: u64,
 }
 
 impl Verdict {
@@ -75,7 +81,7 @@ impl Verdict {
 
     /// Whether waiting cannot change the verdict for the better.
     pub(super) fn is_settled(&self) -> bool {
-        self.is_ok() && self.in_flight == 0 && self.counters_compared
+        self.is_ok() && self.in_flight == 0 && (self.counters_compared || self.expired > 0)
     }
 }
 
@@ -99,12 +105,15 @@ pub(super) struct Reconciliation<'a> {
 impl<'a> Reconciliation<'a> {
     /// Begins with what the job store knows, the ledger's ids of before the cut-off, and how many work messages
     /// were queued before the job store was read: so many accepted jobs need not be known to it yet.
+    ///
+    /// Where the log keeps events for a limited time, what has to be in it is judged as of `now`, which is before it is read.
     pub(super) fn new(
         jobs: &'a Jobs,
         ledger: BTreeSet<JobId>,
         queued: u64,
         cut_off: Timestamp,
         now: Timestamp,
+        retention: Option<Duration>,
     ) -> Self {
         let runs =
             |job: &ExportedJob| job.status == JobStatus::Executing && job.due_at.is_some_and(|due| due > now);
@@ -118,8 +127,18 @@ impl<'a> Reconciliation<'a> {
             seen: BTreeSet::new(),
             by_status: BTreeMap::new(),
             later: false,
-            verdict: Verdict::default(),
+            verdict: Verdict {
+                checked_since: retention.map(|kept| now.plus(MARGIN).minus(kept)),
+                ..Verdict::default()
+            },
         }
+    }
+
+    /// Whether the log may have deleted events of a job that was submitted then.
+    fn may_be_deleted(&self, submitted_at: Timestamp) -> bool {
+        self.verdict
+            .checked_since
+            .is_some_and(|since| submitted_at < since)
     }
 
     /// Takes the next history of the log.
@@ -196,6 +215,8 @@ impl<'a> Reconciliation<'a> {
         // A message that never was a job ends FAILED, but nobody accepted it.
         let accepted = created || self.ledger.contains(&job.id) || job.sequences.first() == Some(&0);
         self.verdict.accepted += u64::from(accepted);
+        let may_be_deleted = self.may_be_deleted(job.submitted_at);
+        self.verdict.expired += u64::from(may_be_deleted);
         self.find_duplicates(job, recorded);
         if !job.status.is_terminal() {
             self.judge_unfinished(job);
@@ -216,7 +237,7 @@ impl<'a> Reconciliation<'a> {
             }
             return;
         }
-        if !missing.is_empty() {
+        if !missing.is_empty() && !may_be_deleted {
             self.verdict
                 .drifted
                 .add(job.id, format!("the event log lacks {}", names(&missing)));
@@ -276,8 +297,9 @@ impl<'a> Reconciliation<'a> {
     }
 
     fn compare_counters(&mut self, counters: &Counters) {
-        // While jobs move, the counters are read at another moment than the log.
-        if self.verdict.in_flight > 0 || self.later {
+        // While jobs move, the counters are read at another moment than the log. They also have what it has deleted since,
+        // unless they were rebuilt.
+        if self.verdict.in_flight > 0 || self.later || self.verdict.expired > 0 {
             return;
         }
         self.verdict.counters_compared = true;
@@ -372,7 +394,7 @@ mod tests {
     ) -> Verdict {
         let jobs: Jobs = jobs.iter().map(|job| (job.id, job.clone())).collect();
         let ledger = ledger.iter().map(|n| id(*n)).collect();
-        let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, at(100), at(200));
+        let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, at(100), at(200), None);
         for history in log {
             reconciliation.history(history);
         }
@@ -476,7 +498,7 @@ mod tests {
     #[test]
     fn queued_work_is_on_its_way_and_not_lost() {
         let jobs = Jobs::new();
-        let mut reconciliation = Reconciliation::new(&jobs, [id(2)].into(), 1, at(100), at(200));
+        let mut reconciliation = Reconciliation::new(&jobs, [id(2)].into(), 1, at(100), at(200), None);
         reconciliation.history(&history(1, &[0]));
         let verdict = reconciliation.finish(&counters(&[(JobStatus::Pending, 1)]));
         assert_eq!(
@@ -508,5 +530,75 @@ mod tests {
         };
         assert_eq!((of(220).in_flight, of(220).drifted.count), (1, 0));
         assert_eq!((of(130).stuck.count, of(130).drifted.count), (1, 0));
+    }
+
+    /// Of a log that keeps events for an hour, and jobs submitted just outside (1) and inside (2) of what is checked.
+    fn verify_within_an_hour(log: &[ExportedHistory], due: Option<i64>, ledger: &[u128]) -> Verdict {
+        let now = at(10_000);
+        let kept = Duration::from_secs(3_600);
+        let edge = now.minus(kept).plus(MARGIN);
+        let (mut old, mut new) = (
+            job(1, JobStatus::Completed, due, &DONE),
+            job(2, JobStatus::Completed, None, &DONE),
+        );
+        (old.submitted_at, new.submitted_at) = (edge.minus(Duration::from_micros(1)), edge);
+        let jobs: Jobs = [(id(1), old), (id(2), new)].into();
+        let ledger = ledger.iter().map(|n| id(*n)).collect();
+        let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, now, now, Some(kept));
+        for history in log {
+            reconciliation.history(history);
+        }
+        let verdict = reconciliation.finish(&counters(&[(JobStatus::Completed, 2)]));
+        assert_eq!(verdict.checked_since, Some(edge));
+        verdict
+    }
+
+    #[test]
+    fn what_the_log_has_deleted_is_not_missed() {
+        for log in [
+            vec![history(2, &DONE)],
+            vec![history(1, &[11, 13]), history(2, &DONE)],
+            vec![history(1, &DONE), history(2, &DONE)],
+        ] {
+            let verdict = verify_within_an_hour(&log, None, &[1, 2]);
+            assert!(verdict.is_settled(), "{verdict:?}");
+            assert_eq!((verdict.accepted, verdict.terminal, verdict.expired), (2, 2, 1));
+            assert!(!verdict.counters_compared);
+        }
+    }
+
+    #[test]
+    fn what_a_log_still_keeps_is_checked_as_ever() {
+        let verdict = verify_within_an_hour(&[history(2, &[0, 1, 11])], None, &[]);
+        assert_eq!(verdict.drifted.count, 1, "{verdict:?}");
+        assert_eq!(verdict.drifted.listed[0].id, Some(id(2)));
+    }
+
+    #[test]
+    fn of_an_old_job_everything_is_checked_that_can_be() {
+        // Ended twice, and lost.
+        let log = [history(1, &[13, 14]), history(2, &DONE)];
+        let verdict = verify_within_an_hour(&log, None, &[3]);
+        let counts = (
+            verdict.duplicated.count,
+            verdict.drifted.count,
+            verdict.lost.count,
+        );
+        assert_eq!(counts, (1, 1, 1), "{verdict:?}");
+        // Its events are still owed, in time or overdue.
+        let owed = |due| verify_within_an_hour(&[history(2, &DONE)], Some(due), &[]);
+        assert_eq!((owed(10_020).in_flight, owed(10_020).stuck.count), (1, 0));
+        assert_eq!((owed(9_900).in_flight, owed(9_900).stuck.count), (0, 1));
+    }
+
+    #[test]
+    fn counters_are_compared_while_nothing_can_have_been_deleted() {
+        let jobs: Jobs = [(id(1), job(1, JobStatus::Completed, None, &DONE))].into();
+        let (now, kept) = (at(10_000), MARGIN + Duration::from_secs(9_990));
+        let mut reconciliation = Reconciliation::new(&jobs, BTreeSet::new(), 0, now, now, Some(kept));
+        reconciliation.history(&history(1, &DONE));
+        let verdict = reconciliation.finish(&counters(&[(JobStatus::Completed, 9)]));
+        assert!(verdict.counters_compared);
+        assert_eq!((verdict.expired, verdict.drifted.count), (0, 2));
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Poller {
     checks: [Check; 3],
     /// What the log says of each dependency, in the order of [`Poller::dependencies`].
     stories: Mutex<[Story; 4]>,
+    /// For how long the event log last said that it keeps events.
+    retention: Mutex<Option<Duration>>,
 }
 
 /// Polls until it is dropped, evaluates the alerts, and shows what it finds.
@@ -83,14 +85,15 @@ impl Poller {
             live,
             checks: STORES.map(|name| readiness.require(name)),
             stories: Mutex::new([STORES[0], STORES[1], STORES[2], SPINE].map(Story::of)),
+            retention: Mutex::default(),
         })
     }
 
     async fn poll(&self) -> Snapshot {
         let roles = join_all(self.roles.iter().map(|(role, url)| self.role(*role, url)));
-        let ((roles, dependencies), queues) = join(
+        let ((roles, dependencies), (queues, retention)) = join(
             join(roles, self.dependencies()),
-            depths(self.ports.spine.as_ref()),
+            join(depths(self.ports.spine.as_ref()), self.retention()),
         )
         .await;
         Snapshot {
@@ -99,7 +102,18 @@ impl Poller {
             dependencies,
             queues,
             alerts: Vec::new(),
+            retention,
         }
+    }
+
+    /// What the event log said last, while it does not answer.
+    async fn retention(&self) -> Option<Duration> {
+        let asked = tokio::time::timeout(ANSWER_LIMIT, self.ports.event_log.retention()).await;
+        let mut known = self.retention.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Ok(retention)) = asked {
+            *known = retention;
+        }
+        *known
     }
 
     /// The stores in the order of [`STORES`], then the spine; tells the role's readiness.

@@ -79,6 +79,7 @@ pub(super) async fn overview(State(app): AppState) -> Answer<Json<Overview>> {
         dependencies: snapshot.dependencies.clone(),
         queues: snapshot.queues.clone(),
         alerts: snapshot.firing().cloned().collect(),
+        event_retention_seconds: snapshot.retention.map(|retention| retention.as_secs()),
     }))
 }
 
