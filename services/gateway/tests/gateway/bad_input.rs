@@ -156,9 +156,9 @@ async fn wrong_paths_and_methods_are_problems() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_types_keep_the_metrics_small() {
+async fn thousands_of_types_keep_the_metrics_small() {
     let gateway = Harness::start().await;
-    for batch in 0..10 {
+    for batch in 0..2 {
         let lines: String = (0..1_000)
             .map(|n| format!("{{\"type\":\"type-{batch}-{n}\"}}\n"))
             .collect();
@@ -181,12 +181,12 @@ async fn ten_thousand_types_keep_the_metrics_small() {
     let submitted =
         |label: &str| format!("gateway_jobs_submitted_total{{type=\"{label}\",service=\"gateway\"}}");
     let other = gateway.metric(&submitted("other")).await as usize;
-    assert_eq!(other, 10_000 - MAX_TYPES);
+    assert_eq!(other, 2_000 - MAX_TYPES);
     assert_eq!(gateway.metric(&submitted("unknown")).await as usize, 1);
     assert_eq!(
         gateway
             .metric("gateway_jobs_accepted_total{service=\"gateway\"}")
             .await as usize,
-        10_000
+        2_000
     );
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::gate::Mode;
-use crate::harness::{Harness, accepted};
+use crate::harness::{Harness, accepted, config};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_submission_again_makes_no_second_message() {
@@ -113,7 +113,7 @@ async fn a_client_that_hangs_up_leaves_its_id_free() {
 async fn the_window_is_bounded() {
     let gateway = Harness::with(Config {
         window: 2,
-        ..Config::default()
+        ..config()
     })
     .await;
     let submission = |n: u128| json!({"id": Uuid::from_u128(n), "type": "hello"});

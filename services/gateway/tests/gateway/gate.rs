@@ -1,10 +1,9 @@
-//! A gate before the embedded spine, which can be shut: the broker is away, blocked or late.
+//! A gate before the real spine, which can be shut: the broker is away, blocked or late.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use odd_contracts::api::QueueDepth;
-use odd_spine::embedded::EmbeddedSpine;
 use odd_spine::port::{Consumer, LiveFeed};
 use odd_spine::{Message, PublishError, Queue, Route, Spine, SpineError};
 use tokio::sync::watch;
@@ -27,18 +26,23 @@ pub(crate) enum Mode {
 
 /// The gate.
 pub(crate) struct Gate {
-    inner: Arc<EmbeddedSpine>,
+    inner: Arc<dyn Spine>,
     mode: watch::Sender<Mode>,
 }
 
 impl Gate {
-    pub(crate) fn new(inner: Arc<EmbeddedSpine>) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<dyn Spine>) -> Arc<Self> {
         let mode = watch::Sender::new(Mode::Open);
         Arc::new(Self { inner, mode })
     }
 
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+
+    /// What is behind the gate, whatever its mode.
+    pub(crate) fn behind(&self) -> &dyn Spine {
+        &*self.inner
     }
 
     fn answers(&self) -> Result<(), SpineError> {

@@ -1,24 +1,26 @@
-//! A gateway on port 0, its spine, and a client.
+//! A gateway on port 0, a virtual host of its own on the broker, and a client.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use odd_contracts::{EventEnvelope, JobAccepted, Problem, ProblemCode, schema, schema::Schema};
+use odd_contracts::{EventEnvelope, EventType, JobAccepted, Problem, ProblemCode, schema, schema::Schema};
 use odd_gateway::{Config, Ports};
 use odd_runtime::{RoleError, Shutdown};
-use odd_spine::embedded::EmbeddedSpine;
-use odd_spine::{Delivery, Queue, Spine, codec};
-use odd_store::embedded::{Database, Options};
+use odd_spine::amqp::{AmqpOptions, AmqpSpine};
+use odd_spine::port::Headers;
+use odd_spine::{Delivery, Message, Queue, Route, Spine, codec};
+use odd_testkit::servers::{self, VirtualHost};
+use odd_testkit::{FaultProxy, wait_for};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::gate::Gate;
 
 /// Longest wait for a state.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const NDJSON: &str = "application/x-ndjson";
@@ -30,30 +32,52 @@ pub(crate) struct Harness {
     pub(crate) gate: Arc<Gate>,
     shutdown: Shutdown,
     role: JoinHandle<Result<(), RoleError>>,
-    _directory: TempDir,
+    _host: VirtualHost,
 }
 
 /// Waits until the condition holds.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let started = Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < PATIENCE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    wait_for(PATIENCE, what, || {
+        let held = holds();
+        async { held.await.then_some(()) }
+    })
+    .await;
+}
+
+/// The default settings, with a broker that may be slow.
+pub(crate) fn config() -> Config {
+    Config {
+        confirm_timeout: PATIENCE,
+        ..Config::default()
     }
 }
 
 impl Harness {
     /// A ready gateway with default settings.
     pub(crate) async fn start() -> Self {
-        Self::with(Config::default()).await
+        Self::with(config()).await
     }
 
     /// A ready gateway.
     pub(crate) async fn with(config: Config) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("odd.sqlite");
-        let database = Database::open(&path, Options::default()).await.unwrap();
-        let gate = Gate::new(EmbeddedSpine::open(&database).await.unwrap());
+        let host = servers::rabbitmq().await;
+        let url = host.url.clone();
+        Self::on(host, url, config).await
+    }
+
+    /// A ready gateway, and the way to its broker.
+    pub(crate) async fn behind_a_proxy() -> (Self, FaultProxy) {
+        let host = servers::rabbitmq().await;
+        let (proxy, url) = FaultProxy::before(&host.url).await;
+        (Self::on(host, url, config()).await, proxy)
+    }
+
+    async fn on(host: VirtualHost, url: String, config: Config) -> Self {
+        let gate = Gate::new(AmqpSpine::new(AmqpOptions {
+            confirm_timeout: PATIENCE,
+            answer_timeout: PATIENCE,
+            ..AmqpOptions::new(url)
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = Shutdown::new(Duration::from_secs(10));
@@ -65,7 +89,7 @@ impl Harness {
             gate,
             shutdown,
             role,
-            _directory: directory,
+            _host: host,
         };
         eventually("the gateway is ready", || async {
             harness.ready().await == StatusCode::OK
@@ -108,14 +132,14 @@ impl Harness {
         refused(self.submit(submission).send().await.unwrap(), code).await
     }
 
-    /// Messages in a queue.
+    /// Messages in a queue that nobody consumes.
     pub(crate) async fn depth(&self, queue: Queue) -> u64 {
         let depths = self.gate.depths().await.unwrap();
         let depth = depths.iter().find(|depth| depth.name == queue.name()).unwrap();
-        depth.ready + depth.unacknowledged
+        depth.ready
     }
 
-    /// Takes exactly `count` messages off a queue, which then is empty.
+    /// Takes exactly `count` messages off a queue, which holds no more.
     pub(crate) async fn take(&self, queue: Queue, count: usize) -> Vec<Delivery> {
         self.take_counted(queue, count, <[Delivery]>::len).await
     }
@@ -140,11 +164,38 @@ impl Harness {
             let more = tokio::time::timeout(PATIENCE, consumer.next(10_000)).await;
             taken.extend(more.expect("a message in time").unwrap());
         }
+        // What else was confirmed before stands before this one, in the queue or on its way to the consumer.
+        let last = self.publish_last(queue).await;
+        let is_last = |delivery: &Delivery| delivery.message_id.as_ref() == Some(&last);
+        while !taken.iter().any(is_last) {
+            let more = tokio::time::timeout(PATIENCE, consumer.next(10_000)).await;
+            taken.extend(more.expect("the last message in time").unwrap());
+        }
         let tags: Vec<_> = taken.iter().map(|delivery| delivery.tag).collect();
         consumer.acknowledger().ack(&tags).await.unwrap();
+        taken.retain(|delivery| !is_last(delivery));
         assert_eq!(size(&taken), count, "more than expected in {}", queue.name());
-        assert_eq!(self.depth(queue).await, 0);
         taken
+    }
+
+    /// Publishes a message that is none of the gateway's to a queue; returns its id.
+    async fn publish_last(&self, queue: Queue) -> String {
+        let message_id = Uuid::new_v4();
+        let message = Message {
+            route: match queue {
+                Queue::Work => Route::Work,
+                Queue::Control => Route::Control,
+                Queue::Events => Route::Events(EventType::Created),
+                Queue::DeadLetter => Route::DeadLetter,
+            },
+            message_id,
+            content_type: "text/plain".to_owned(),
+            headers: Headers::new(),
+            body: "the last one".into(),
+        };
+        let outcomes = self.gate.behind().publish(vec![message]).await;
+        outcomes.into_iter().for_each(Result::unwrap);
+        message_id.to_string()
     }
 
     /// Takes exactly `count` work messages; each carries a valid envelope with a valid job.

@@ -1,4 +1,4 @@
-//! The gateway over real HTTP, on the embedded spine.
+//! The gateway over real HTTP, on a real broker.
 
 #![expect(
     clippy::unwrap_used,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::harness::{Harness, JSON, accepted, refused};
+use crate::harness::{Harness, JSON, accepted, config, refused};
 
 /// A gateway whose read-model knows this job.
 async fn beside(known: Value) -> Harness {
@@ -23,7 +23,7 @@ async fn beside(known: Value) -> Harness {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Harness::with(Config {
         read_model_url,
-        ..Config::default()
+        ..config()
     })
     .await
 }
@@ -152,7 +152,7 @@ async fn without_the_read_model_nothing_is_repeated() {
     drop(closed);
     let away = Harness::with(Config {
         read_model_url,
-        ..Config::default()
+        ..config()
     })
     .await;
     let mut silent = ended("FAILED");

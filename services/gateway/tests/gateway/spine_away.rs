@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::gate::Mode;
-use crate::harness::{Harness, NDJSON, eventually, refused};
+use crate::harness::{Harness, NDJSON, config, eventually, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_accepted_and_the_id_is_told() {
@@ -32,10 +32,10 @@ async fn nothing_is_accepted_and_the_id_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_confirm_is_a_503_and_its_repetition_is_the_same_job() {
-    let confirm_timeout = Duration::from_millis(200);
+    let confirm_timeout = Duration::from_secs(3);
     let gateway = Harness::with(Config {
         confirm_timeout,
-        ..Config::default()
+        ..config()
     })
     .await;
     gateway.gate.set(Mode::LoseConfirm);
@@ -60,7 +60,7 @@ async fn too_many_waiting_are_turned_away_and_the_others_go_on() {
     let gateway = Arc::new(
         Harness::with(Config {
             max_waiting,
-            ..Config::default()
+            ..config()
         })
         .await,
     );
@@ -140,10 +140,39 @@ async fn too_many_bytes_waiting_are_turned_away_too() {
         holding.gate.holds(batch).await;
     }
     gateway.refused(&large, ProblemCode::Overloaded).await;
-    gateway.gate.set(Mode::Open);
+    // The broker is spared most of them.
+    gateway.gate.set(Mode::Refuse);
     for batch in waiting {
-        assert_eq!(batch.await.unwrap().accepted, 8);
+        assert_eq!(batch.await.unwrap().rejected, 8);
     }
-    gateway.accepted(&large).await;
-    gateway.work(65).await;
+    gateway.gate.set(Mode::Open);
+    let lines = vec![large.to_string(); 8].join("\n");
+    let response = gateway.post("/jobs/batch", NDJSON, lines).send().await.unwrap();
+    assert_eq!(response.json::<BatchResponse>().await.unwrap().accepted, 8);
+    gateway.work(8).await;
+}
+
+/// In earnest what the gate plays elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_cut_off_accepts_nothing_until_it_is_back() {
+    let (gateway, broker) = Harness::behind_a_proxy().await;
+    broker.cut().await;
+    let problem = gateway
+        .refused(&json!({"type": "hello"}), ProblemCode::SpineUnavailable)
+        .await;
+    eventually("not ready", || async {
+        gateway.ready().await == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    broker.pass().await;
+    eventually("ready again", || async {
+        gateway.ready().await == StatusCode::OK
+    })
+    .await;
+    let answer = gateway
+        .accepted(&json!({"id": problem.job_id, "type": "hello"}))
+        .await;
+    assert_eq!((Some(answer.job_id), answer.duplicate), (problem.job_id, false));
+    gateway.work(1).await;
+    gateway.events(1).await;
 }

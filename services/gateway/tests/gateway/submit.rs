@@ -5,7 +5,7 @@ use odd_gateway::Config;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Harness, accepted};
+use crate::harness::{Harness, accepted, config};
 
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -87,7 +87,7 @@ async fn every_golden_submission_is_accepted() {
     // The fixtures share their ids.
     let gateway = Harness::with(Config {
         window: 0,
-        ..Config::default()
+        ..config()
     })
     .await;
     let golden = fixtures("golden");

@@ -1,17 +1,17 @@
-//! The role over the embedded spine and stores.
-
-mod common;
+//! What the role does with events, and with servers that fail it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::{Faults, FaultyCounters, FaultyLog, Running, World, line, wait_for};
 use odd_contracts::{EventType, JobStatus};
+use odd_spine::Queue;
 use odd_spine::dead_letter;
-use odd_spine::{Queue, Spine};
-use odd_store::conformance::{counters, sample};
+use odd_store::conformance::sample;
 use odd_store::{CounterEvent, Counters, EventFilter, EventLog, LoggedEvent};
+
+use crate::faulty::{Faults, FaultyCounters, FaultyLog};
+use crate::harness::{Running, World, line, wait_for};
 
 fn jobs(numbers: std::ops::Range<u128>) -> Vec<odd_contracts::EventEnvelope> {
     numbers
@@ -19,33 +19,33 @@ fn jobs(numbers: std::ops::Range<u128>) -> Vec<odd_contracts::EventEnvelope> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_recorded_counted_and_acknowledged() {
     let world = World::open().await;
     let role = Running::start(world.ports()).await;
-    let events = jobs(0..300);
+    let events = jobs(0..100);
     world.publish(&events).await;
     world.publish(&events[..100]).await;
     world.drained().await;
-    assert_eq!(world.recorded().await.len(), 1_200);
-    for n in 0..300 {
+    assert_eq!(world.recorded().await.len(), 400);
+    for n in 0..100 {
         let history = world.event_log.history(sample::job(n)).await.unwrap();
         assert_eq!(history, jobs(n..n + 1));
     }
     let snapshot = world.snapshot().await;
-    assert_eq!(snapshot.by_status, [(JobStatus::Completed, 300)].into());
+    assert_eq!(snapshot.by_status, [(JobStatus::Completed, 100)].into());
     role.ready(true).await;
     let (status, metrics) = role.get("/metrics").await;
     assert_eq!(status, 200);
     let created =
-        r#"metrics_engine_events_recorded_total{event_type="job.created",service="metrics-engine"} 300"#;
+        r#"metrics_engine_events_recorded_total{event_type="job.created",service="metrics-engine"} 100"#;
     let again = r#"metrics_engine_events_duplicate_total{service="metrics-engine"} 100"#;
     assert!(metrics.contains(created) && metrics.contains(again), "{metrics}");
     assert!(role.get("/openapi.json").await.1.contains("/readyz"));
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_shapes_of_messages_are_taken() {
     let world = World::open().await;
     let role = Running::start(world.ports()).await;
@@ -59,11 +59,11 @@ async fn both_shapes_of_messages_are_taken() {
     world.publish_body("text/plain", line(&events[9])).await;
     world.drained().await;
     assert_eq!(world.recorded().await, events[..10]);
-    assert_eq!(world.depth(Queue::DeadLetter).await, 0);
+    assert_eq!(world.ready(Queue::DeadLetter).await, 0);
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_garbage_line_is_put_aside_alone() {
     let world = World::open().await;
     let role = Running::start(world.ports()).await;
@@ -97,7 +97,7 @@ async fn a_garbage_line_is_put_aside_alone() {
         .find(|letter| letter.reason == "invalid_envelope")
         .unwrap();
     assert_eq!(kept.body_text.as_deref(), Some(garbage.as_str()));
-    assert_eq!(world.depth(Queue::DeadLetter).await, 2);
+    assert_eq!(world.ready(Queue::DeadLetter).await, 2);
     let snapshot = world.snapshot().await;
     assert_eq!((snapshot.total, snapshot.dead_lettered), (1, 2));
     let metrics = role.get("/metrics").await.1;
@@ -107,7 +107,7 @@ async fn a_garbage_line_is_put_aside_alone() {
 }
 
 /// The role ends between recording and counting; the next one is delivered the same events again.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redelivery_counts_once() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -119,6 +119,7 @@ async fn redelivery_counts_once() {
     world.drained().await;
     let before = world.snapshot().await;
     assert_eq!(before.total, 50);
+    let acknowledged = world.ledger().acknowledged();
 
     faults.hangs.store(true, Ordering::SeqCst);
     let calls = faults.calls.load(Ordering::SeqCst);
@@ -129,10 +130,16 @@ async fn redelivery_counts_once() {
     })
     .await;
     role.kill().await;
-    assert!(
-        world.depth(Queue::Events).await > 0,
+    assert_eq!(
+        world.ledger().acknowledged(),
+        acknowledged,
         "nothing of it was acknowledged"
     );
+    let all = u64::try_from(world.ledger().open()).unwrap();
+    wait_for("all of it to come back", async || {
+        world.ready(Queue::Events).await == all
+    })
+    .await;
 
     let role = Running::start(world.ports()).await;
     world.drained().await;
@@ -142,7 +149,7 @@ async fn redelivery_counts_once() {
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_event_log_is_waited_out() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -151,22 +158,27 @@ async fn an_outage_of_the_event_log_is_waited_out() {
     let role = Running::start(ports).await;
     role.ready(true).await;
     faults.away.store(true, Ordering::SeqCst);
-    world.publish(&jobs(0..100)).await;
+    world.publish(&jobs(0..40)).await;
     role.ready(false).await;
     let (_, report) = role.get("/readyz").await;
     assert!(report.contains("unplugged"), "{report}");
     assert_eq!(role.get("/healthz").await.0, 200);
-    assert!(world.depth(Queue::Events).await > 0 && world.recorded().await.is_empty());
+    assert_eq!(world.ledger().acknowledged(), 0);
+    wait_for("the events to wait for it", async || {
+        world.ready(Queue::Events).await > 0
+    })
+    .await;
+    assert!(world.recorded().await.is_empty());
     faults.away.store(false, Ordering::SeqCst);
     world.drained().await;
     role.ready(true).await;
-    assert_eq!(world.recorded().await.len(), 400);
-    assert_eq!(world.snapshot().await.total, 100);
-    assert_eq!(world.depth(Queue::DeadLetter).await, 0);
+    assert_eq!(world.recorded().await.len(), 160);
+    assert_eq!(world.snapshot().await.total, 40);
+    assert_eq!(world.ready(Queue::DeadLetter).await, 0);
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_the_counters_is_waited_out() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -181,7 +193,7 @@ async fn an_outage_of_the_counters_is_waited_out() {
     })
     .await;
     role.ready(false).await;
-    assert!(world.depth(Queue::Events).await > 0);
+    assert_eq!(world.ledger().acknowledged(), 0);
     assert_eq!(world.snapshot().await.total, 0);
     faults.away.store(false, Ordering::SeqCst);
     world.drained().await;
@@ -190,7 +202,7 @@ async fn an_outage_of_the_counters_is_waited_out() {
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_event_is_put_aside_and_the_others_are_recorded() {
     for log_refuses in [true, false] {
         let world = World::open().await;
@@ -236,7 +248,7 @@ async fn a_refused_event_is_put_aside_and_the_others_are_recorded() {
 }
 
 /// A report about a dead letter that the log refuses must not breed reports without end.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_report_breeds_no_further_report() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -250,46 +262,45 @@ async fn a_refused_report_breeds_no_further_report() {
     world.publish(&jobs(0..1)).await;
     world.drained().await;
     assert_eq!(world.recorded().await, jobs(0..1));
-    assert_eq!(world.depth(Queue::DeadLetter).await, 0);
+    assert_eq!(world.ready(Queue::DeadLetter).await, 0);
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_counters_are_rebuilt_from_the_log() {
     let world = World::open().await;
-    let events = jobs(0..1_500);
-    world
-        .event_log
-        .append(&LoggedEvent::of_all(&events))
-        .await
-        .unwrap();
-    world
-        .counters
-        .apply(None, &CounterEvent::of_all(&events))
-        .await
-        .unwrap();
+    // More than the role reads at a time.
+    let events = jobs(0..550);
+    let generation = world.counters.begin_rebuild().await.unwrap();
+    world.counters.activate(generation).await.unwrap();
+    for page in events.chunks(500) {
+        let logged = world.event_log.append(&LoggedEvent::of_all(page)).await;
+        logged.unwrap();
+        let counted = world.counters.apply(None, &CounterEvent::of_all(page)).await;
+        counted.unwrap();
+    }
     let before = world.snapshot().await;
-    counters::damage(&world.database).await;
+    world.empty_counters().await;
     assert!(world.counters.snapshot().await.is_err());
     // What waits on the spine is counted into the new counters.
-    world.publish(&jobs(1_500..1_510)).await;
+    world.publish(&jobs(550..560)).await;
     let role = Running::start(world.ports()).await;
     world.drained().await;
     let after = world.snapshot().await;
     assert_eq!(after.total, before.total + 10);
-    assert_eq!(after.in_status(JobStatus::Completed), 1_510);
+    assert_eq!(after.in_status(JobStatus::Completed), 560);
     role.ready(true).await;
     role.stop().await;
 }
 
 /// Damage at work is found at the next failure.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counters_damaged_at_work_are_rebuilt() {
     let world = World::open().await;
     let role = Running::start(world.ports()).await;
     world.publish(&jobs(0..30)).await;
     world.drained().await;
-    counters::damage(&world.database).await;
+    world.empty_counters().await;
     world.publish(&jobs(30..40)).await;
     world.drained().await;
     assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 40);
@@ -297,13 +308,13 @@ async fn counters_damaged_at_work_are_rebuilt() {
 }
 
 /// Nobody has to count for it: readers must not be shown empty counters until the next job comes.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counters_emptied_while_nothing_happens_are_rebuilt() {
     let world = World::open().await;
     let role = Running::start(world.ports()).await;
     world.publish(&jobs(0..30)).await;
     world.drained().await;
-    counters::damage(&world.database).await;
+    world.empty_counters().await;
     wait_for("the counters to be rebuilt", async || {
         let snapshot = world.counters.snapshot().await;
         snapshot.is_ok_and(|snapshot| snapshot.in_status(JobStatus::Completed) == 30)
@@ -314,7 +325,7 @@ async fn counters_emptied_while_nothing_happens_are_rebuilt() {
 }
 
 /// What asks for a rebuild may look intact: an event that is older than all that is remembered spoils nothing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counters_that_ask_for_a_rebuild_are_rebuilt_though_they_look_intact() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -332,7 +343,7 @@ async fn counters_that_ask_for_a_rebuild_are_rebuilt_though_they_look_intact() {
 }
 
 /// Each delivery comes again until all of it is dealt with; what is garbage in it must not be put aside each time.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_is_put_aside_once_however_often_it_is_delivered() {
     let world = World::open().await;
     let faults = Arc::new(Faults::default());
@@ -349,46 +360,47 @@ async fn garbage_is_put_aside_once_however_often_it_is_delivered() {
     .await;
     faults.away.store(false, Ordering::SeqCst);
     world.drained().await;
-    assert_eq!(world.depth(Queue::DeadLetter).await, 1);
+    assert_eq!(world.ready(Queue::DeadLetter).await, 1);
     assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 2);
     role.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_under_load_loses_nothing() {
     let world = World::open().await;
-    let events = jobs(0..2_000);
+    let events = jobs(0..400);
     let role = Running::start(world.ports()).await;
-    for batch in events.chunks(100) {
-        world.publish(batch).await;
-    }
+    world.publish_by(10, &events).await;
     wait_for("the first events", async || world.snapshot().await.total > 0).await;
     role.stop().await;
     // Nothing stays in the hands of a role that is gone.
-    let depths = world.spine.depths().await.unwrap();
-    assert!(depths.iter().all(|depth| depth.unacknowledged == 0), "{depths:?}");
+    let rest = u64::try_from(world.ledger().open()).unwrap();
+    wait_for("the rest to be given back", async || {
+        world.ready(Queue::Events).await == rest
+    })
+    .await;
     let role = Running::start(world.ports()).await;
     world.drained().await;
     assert_eq!(world.recorded().await.len(), events.len());
-    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 2_000);
+    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 400);
     role.stop().await;
 }
 
 /// Several roles on one queue share the work.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_count_once() {
     let world = World::open().await;
     let roles = [
         Running::start(world.ports()).await,
-        Running::start(world.ports()).await,
+        Running::start(world.other_ports().await).await,
     ];
-    for batch in jobs(0..500).chunks(50) {
-        world.publish(batch).await;
-        world.publish(batch).await;
+    for batch in jobs(0..150).chunks(50) {
+        world.publish_by(5, batch).await;
+        world.publish_by(5, batch).await;
     }
     world.drained().await;
-    assert_eq!(world.recorded().await.len(), 2_000);
-    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 500);
+    assert_eq!(world.recorded().await.len(), 600);
+    assert_eq!(world.snapshot().await.in_status(JobStatus::Completed), 150);
     for role in roles {
         role.stop().await;
     }
