@@ -14,6 +14,23 @@ pub(crate) struct Failure(ApiError);
 /// An answer, or why there is none.
 pub(crate) type Answer<T> = Result<T, Failure>;
 
+impl Failure {
+    /// Why the counters tell nothing. Where they are gone or damaged, the metrics-engine rebuilds them from the event
+    /// log: that passes, as a server that is away.
+    pub(crate) fn of_counters(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(what) => {
+                tracing::debug!(what, "the counters tell nothing");
+                Self(ApiError::new(
+                    ProblemCode::StoreUnavailable,
+                    "the counters have to be rebuilt from the event log; try again later",
+                ))
+            }
+            error => error.into(),
+        }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         self.0.into_response()

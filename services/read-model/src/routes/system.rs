@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{App, AppState};
 use crate::board::Snapshot;
-use crate::failure::Answer;
+use crate::failure::{Answer, Failure};
 
 /// Version of the shape of [`Overview`].
 const OVERVIEW_VERSION: u32 = 1;
@@ -47,10 +47,11 @@ pub(super) async fn health(State(app): AppState) -> Answer<(StatusCode, Json<Hea
 /// Counters, throughput and latency.
 #[utoipa::path(get, path = "/stats", tag = "system", responses(
     (status = 200, body = Stats),
-    (status = 503, body = Problem, description = "The counters do not answer", content_type = "application/problem+json"),
+    (status = 503, body = Problem, description = "The counters do not answer, or are being rebuilt", content_type = "application/problem+json"),
 ))]
 pub(super) async fn stats(State(app): AppState) -> Answer<Json<Stats>> {
-    let counters = app.ports.counters.snapshot().await?;
+    let counters = app.ports.counters.snapshot().await;
+    let counters = counters.map_err(Failure::of_counters)?;
     let figures = app.live.figures(Timestamp::now());
     Ok(Json(Stats {
         completed: counters.in_status(JobStatus::Completed),

@@ -25,10 +25,8 @@ async fn exports_show_every_job_in_order_of_id_over_many_pages() {
     let done = system.seed(job("hello"), JobStatus::Completed).await;
     let mut ids = vec![done.id()];
     // More than two pages of the store, the last one short.
-    for _ in 0..2_050 {
-        let claimed = system.take(job("hello")).await;
-        ids.push(claimed.record.job.id);
-    }
+    let taken = system.take_all((0..2_050).map(|_| job("hello"))).await;
+    ids.extend(taken.iter().map(|claimed| claimed.record.job.id));
     let submitted = job("hello");
     system.record(&[created(&submitted)]).await;
     ids.sort_unstable();

@@ -15,12 +15,10 @@ use crate::support::{Stored, System, claim, created, job, job_at, problem};
 async fn paging_shows_every_job_once_while_new_ones_come() {
     let system = System::start().await;
     let start = Timestamp::now().minus(Duration::from_secs(3_600));
-    let mut seeded = HashSet::new();
-    for n in 0..1_000_u64 {
-        // Ten jobs at the same instant each: the id decides between them.
-        let at = start.plus(Duration::from_millis(n / 10));
-        seeded.insert(system.take(job_at("hello", at)).await.record.job.id);
-    }
+    // Ten jobs at the same instant each: the id decides between them.
+    let at = |n: u64| start.plus(Duration::from_millis(n / 10));
+    let taken = system.take_all((0..1_000).map(|n| job_at("hello", at(n)))).await;
+    let seeded: HashSet<_> = taken.iter().map(|claimed| claimed.record.job.id).collect();
     let (mut seen, mut pages, mut path) = (Vec::<JobId>::new(), 0, "/jobs?limit=83".to_owned());
     loop {
         let page: JobPage = system.get(&path).await;

@@ -1,4 +1,4 @@
-//! The read-model over the embedded adapters and real HTTP.
+//! The read-model over real servers and real HTTP.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 

@@ -1,6 +1,7 @@
 //! The live stream and the statistics that come from it.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use eventsource_stream::{Event, Eventsource};
 use futures::{Stream, StreamExt};
@@ -44,9 +45,28 @@ async fn open_streams(system: &System) -> String {
     line.unwrap().rsplit(' ').next().unwrap().to_owned()
 }
 
+/// Waits until the read-model follows the live feed. It does so before it serves, unless the spine is slow to answer.
+async fn until_followed(system: &System) {
+    let probe = created(&job("probe"));
+    let mut events = open(system, &format!("?jobId={}", probe.job_id().unwrap())).await;
+    wait_for("the live feed to be followed", async || {
+        publish(system, std::slice::from_ref(&probe)).await;
+        tokio::time::timeout(Duration::from_millis(100), events.next())
+            .await
+            .ok()
+    })
+    .await;
+    drop(events);
+    wait_for("no stream", async || {
+        (open_streams(system).await == "0").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_stream_shows_whole_envelopes_once_and_ends_with_the_role() {
     let system = System::start().await;
+    until_followed(&system).await;
     let mut events = open(&system, "").await;
     let stored = system.seed(job("hello"), JobStatus::Completed).await;
     let history = stored.events();
@@ -70,6 +90,7 @@ async fn a_stream_shows_whole_envelopes_once_and_ends_with_the_role() {
 #[tokio::test]
 async fn a_stream_filters_by_type_and_job_and_is_counted_while_it_is_open() {
     let system = System::start().await;
+    until_followed(&system).await;
     let (one, other) = (job("one"), job("other"));
     let mut of_one = open(&system, &format!("?jobId={}", one.id)).await;
     let mut failures = open(&system, "?types=job.failed,job.cancelled").await;
@@ -105,6 +126,7 @@ async fn a_stream_filters_by_type_and_job_and_is_counted_while_it_is_open() {
 async fn a_slow_client_loses_the_oldest_and_learns_how_many() {
     const EVENTS: usize = 150;
     let system = System::start_with(|config| config.stream_events = 4, |ports| ports).await;
+    until_followed(&system).await;
     let (address, path) = (
         system.url.trim_start_matches("http://"),
         "/stream?types=job.created",
@@ -150,6 +172,7 @@ async fn a_slow_client_loses_the_oldest_and_learns_how_many() {
 #[tokio::test]
 async fn statistics_follow_the_live_feed() {
     let system = System::start().await;
+    until_followed(&system).await;
     for status in [JobStatus::Completed, JobStatus::Completed, JobStatus::Failed] {
         let stored = system.seed(job("hello"), status).await;
         publish(&system, &stored.events()).await;
@@ -227,6 +250,7 @@ async fn pour(system: &System, batches: &[Vec<EventEnvelope>]) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_keeps_up_misses_nothing() {
     let system = System::start_with(|config| config.stream_events = 100_000, |ports| ports).await;
+    until_followed(&system).await;
     assert_eq!(pour(&system, &histories(5_000)).await, 15_000);
     system.stop().await;
 }

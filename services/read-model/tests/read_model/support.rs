@@ -1,4 +1,4 @@
-//! A read-model of its own for each test: stores in a temporary directory, port 0.
+//! A read-model of its own for each test: a place of its own on each server, port 0.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,77 @@ use odd_contracts::{
 };
 use odd_read_model::{Config, Ports, run};
 use odd_runtime::{RoleError, Shutdown};
-use odd_spine::embedded::EmbeddedSpine;
+use odd_spine::amqp::{AmqpOptions, AmqpSpine};
 use odd_spine::{Queue, codec};
-use odd_store::embedded::{Database, Options, SqliteCounters, SqliteEventLog, SqliteJobStore};
+use odd_store::mongo::{MongoEventLog, MongoOptions};
+use odd_store::postgres::{PostgresJobStore, PostgresOptions};
+use odd_store::redis::{RedisCounters, RedisOptions};
 use odd_store::{Claim, ClaimToken, Claimed, Commit, CounterEvent, Due, LoggedEvent, Taken, Work, WorkMode};
+use odd_testkit::servers::{self, MongoDatabase, PostgresDatabase, RedisPrefix, VirtualHost};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Longest wait for a state.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Jobs that are taken together.
+const BATCH: usize = 500;
+
+/// A place of its own on each server. It is removed with this.
+struct Places {
+    host: VirtualHost,
+    database: PostgresDatabase,
+    log: MongoDatabase,
+    keys: RedisPrefix,
+}
+
+impl Places {
+    async fn make() -> Self {
+        let (host, database, log, keys) = tokio::join!(
+            servers::rabbitmq(),
+            servers::postgres(),
+            servers::mongo(),
+            servers::redis()
+        );
+        Self {
+            host,
+            database,
+            log,
+            keys,
+        }
+    }
+
+    /// Ports that answer, and the log's adapter, to be closed.
+    async fn open(&self) -> (Ports, MongoEventLog) {
+        let log = MongoEventLog::new(MongoOptions::new(&self.log.url))
+            .await
+            .unwrap();
+        let jobs = PostgresJobStore::open(PostgresOptions::new(&self.database.url)).await;
+        let counters = RedisCounters::new(RedisOptions::new(&self.keys.url, &self.keys.prefix));
+        let ports = Ports {
+            spine: AmqpSpine::new(AmqpOptions {
+                management_url: Some(self.host.management_url.clone()),
+                ..AmqpOptions::new(&self.host.url)
+            }),
+            job_store: Arc::new(jobs.unwrap()),
+            event_log: Arc::new(log.clone()),
+            counters: Arc::new(counters.unwrap()),
+        };
+        wait_for("every server to answer", async || {
+            ports.spine.ping().await.ok()?;
+            ports.job_store.ping().await.ok()?;
+            ports.event_log.ping().await.ok()?;
+            ports.counters.ping().await.ok()
+        })
+        .await;
+        // As a metrics-engine does where there are none.
+        let counters = ports.counters.begin_rebuild().await.unwrap();
+        ports.counters.activate(counters).await.unwrap();
+        (ports, log)
+    }
+}
 
 /// A running read-model and the ports that it reads from.
 pub(crate) struct System {
@@ -30,8 +88,9 @@ pub(crate) struct System {
     pub(crate) http: reqwest::Client,
     shutdown: Shutdown,
     role: JoinHandle<Result<(), RoleError>>,
-    // Last, so that it is removed after everything in it is closed.
-    directory: TempDir,
+    log: MongoEventLog,
+    // Last, so that they are removed after everything in them is closed.
+    places: Places,
 }
 
 impl System {
@@ -41,16 +100,9 @@ impl System {
 
     /// Starts with other settings, or with ports of another kind.
     pub(crate) async fn start_with(set: impl FnOnce(&mut Config), wrap: impl FnOnce(Ports) -> Ports) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("odd.db"), Options::default())
-            .await
-            .unwrap();
-        let ports = wrap(Ports {
-            spine: EmbeddedSpine::open(&database).await.unwrap(),
-            job_store: Arc::new(SqliteJobStore::open(&database).await.unwrap()),
-            event_log: Arc::new(SqliteEventLog::new(&database)),
-            counters: Arc::new(SqliteCounters::new(&database)),
-        });
+        let places = Places::make().await;
+        let (ports, log) = places.open().await;
+        let ports = wrap(ports);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut config = Config {
@@ -66,7 +118,8 @@ impl System {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             shutdown,
             role,
-            directory,
+            log,
+            places,
         }
     }
 
@@ -75,7 +128,9 @@ impl System {
         self.shutdown.trigger();
         let ended = tokio::time::timeout(DEADLINE, self.role).await;
         ended.expect("the read-model ends in time").unwrap().unwrap();
-        drop(self.directory);
+        drop(self.ports);
+        self.log.close().await;
+        drop(self.places);
     }
 
     pub(crate) fn trigger_shutdown(&self) {
@@ -106,22 +161,22 @@ impl System {
 
     /// Takes a job as a processor does, with its first attempt open or waiting for its time.
     pub(crate) async fn take(&self, job: Job) -> Claimed {
-        let submitted_at = job.created_at;
-        let work = Work {
-            digest: job.digest(),
-            scheduled_for: job.options.first_run(submitted_at),
-            job,
-            submitted_at,
-            submitted_by: producer("gateway"),
-            correlation_id: "c-1".to_owned(),
-            traceparent: None,
-            mode: WorkMode::Run,
-        };
-        let taken = self.ports.job_store.take([work].into(), &claim()).await.unwrap();
-        match taken.into_iter().next() {
-            Some(Taken::Run(claimed) | Taken::Waiting(claimed)) => *claimed,
-            other => panic!("the job was not taken: {other:?}"),
+        let mut taken = self.take_all([job]).await;
+        taken.remove(0)
+    }
+
+    /// The same with many jobs.
+    pub(crate) async fn take_all(&self, jobs: impl IntoIterator<Item = Job>) -> Vec<Claimed> {
+        let work: Vec<_> = jobs.into_iter().map(work).collect();
+        let mut claimed = Vec::with_capacity(work.len());
+        for batch in work.chunks(BATCH) {
+            let taken = self.ports.job_store.take(batch.into(), &claim()).await.unwrap();
+            claimed.extend(taken.into_iter().map(|taken| match taken {
+                Taken::Run(claimed) | Taken::Waiting(claimed) => *claimed,
+                other => panic!("the job was not taken: {other:?}"),
+            }));
         }
+        claimed
     }
 
     /// Ends the open attempt, and with a terminal status the job.
@@ -232,6 +287,20 @@ pub(crate) fn claim() -> Claim {
         token: ClaimToken::fresh(),
         by: producer("processor"),
         lease: Duration::from_secs(30),
+    }
+}
+
+fn work(job: Job) -> Work {
+    let submitted_at = job.created_at;
+    Work {
+        digest: job.digest(),
+        scheduled_for: job.options.first_run(submitted_at),
+        job,
+        submitted_at,
+        submitted_by: producer("gateway"),
+        correlation_id: "c-1".to_owned(),
+        traceparent: None,
+        mode: WorkMode::Run,
     }
 }
 

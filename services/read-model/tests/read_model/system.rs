@@ -5,10 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use odd_contracts::alert::condition;
-use odd_contracts::api::{AlertList, ExportedHistory, Health, HealthState, JobDetail, Overview};
+use odd_contracts::api::{
+    AlertList, DependencyHealth, ExportedHistory, Health, HealthState, JobDetail, Overview, Stats,
+};
 use odd_contracts::{AlertState, EventEnvelope, JobId, JobStatus, ProblemCode, Role, VERSION};
 use odd_read_model::Ports;
-use odd_store::{EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent, StoreError};
+use odd_store::redis::{RedisCounters, RedisOptions};
+use odd_store::{
+    Counters, EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent, StoreError,
+};
+use odd_testkit::servers;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -19,24 +25,30 @@ async fn an_overview_of_a_system_that_is_well() {
     let system = System::start_with(|config| config.instance = "demo".to_owned(), |ports| ports).await;
     let overview: Overview = wait_for("a healthy system", async || {
         let overview: Overview = system.get("/overview").await;
-        (overview.state == HealthState::Healthy).then_some(overview)
+        // The depths of queues are told with a time limit of their own.
+        let well = overview.state == HealthState::Healthy && !overview.queues.is_empty();
+        well.then_some(overview)
     })
     .await;
     assert_eq!((overview.version, overview.instance.as_str()), (1, "demo"));
     assert_eq!(overview.roles[0].role, Role::ReadModel);
     assert_eq!(overview.roles[0].version.as_deref(), Some(VERSION));
-    let names: Vec<_> = overview
+    let dependencies: Vec<_> = overview
         .dependencies
         .iter()
-        .map(|store| store.name.as_str())
+        .map(|store| (store.name.as_str(), store.adapter.as_str()))
         .collect();
-    assert_eq!(names, ["job-store", "event-log", "counters", "spine"]);
-    assert!(
-        overview
-            .dependencies
-            .iter()
-            .all(|store| store.adapter == "sqlite" && store.latency_ms.is_some())
+    assert_eq!(
+        dependencies,
+        [
+            ("job-store", "postgres"),
+            ("event-log", "mongodb"),
+            ("counters", "redis"),
+            ("spine", "amqp")
+        ]
     );
+    let measured = |store: &DependencyHealth| store.latency_ms.is_some();
+    assert!(overview.dependencies.iter().all(measured));
     assert_eq!(overview.queues.len(), 4);
     assert_eq!(overview.alerts, []);
     let health: Health = system.get("/health").await;
@@ -45,6 +57,29 @@ async fn an_overview_of_a_system_that_is_well() {
         ("ok", "ok")
     );
     assert_eq!(system.response("/readyz").await.status(), 200);
+    system.stop().await;
+}
+
+#[tokio::test]
+async fn statistics_come_back_when_counters_that_are_gone_are_rebuilt() {
+    let keys = servers::redis().await;
+    let counters = RedisCounters::new(RedisOptions::new(&keys.url, &keys.prefix)).unwrap();
+    let nobodys = Arc::new(counters.clone());
+    let wrap = |ports: Ports| Ports {
+        counters: nobodys,
+        ..ports
+    };
+    let system = System::start_with(|_| {}, wrap).await;
+    let response = system.response("/stats").await;
+    assert_eq!(response.headers()["retry-after"], "1");
+    let problem = crate::support::problem(response).await;
+    assert_eq!(problem.code, ProblemCode::StoreUnavailable);
+    assert!(problem.detail.unwrap().contains("rebuilt"));
+
+    let generation = counters.begin_rebuild().await.unwrap();
+    counters.activate(generation).await.unwrap();
+    let stats: Stats = system.get("/stats").await;
+    assert_eq!(stats.counters.total, 0);
     system.stop().await;
 }
 
