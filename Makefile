@@ -1,7 +1,7 @@
 # Thin targets over cargo and the binary `odd`. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test lint release install bench images images-fast clean
+.PHONY: help setup build up down test soak lint release install bench bench-servers images images-fast clean
 
 # A fresh rustup installation is found before the shell was started anew.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -13,7 +13,7 @@ ODD := $(TARGET_DIR)/debug/odd
 FEATURES := --features odd/failpoints
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Check for what a build needs (installs a C compiler where it may)
 	@./scripts/setup.sh
@@ -31,6 +31,11 @@ test: ## Run every test (set-up included: compiler, Docker engine, images)
 	@./scripts/setup.sh --tests
 	cargo test --locked --workspace $(FEATURES) --no-fail-fast
 
+SEEDS ?= 5
+soak: ## Break every part under load, each in SEEDS ways (5), and print the table of faults
+	@./scripts/setup.sh --tests
+	ODD_SOAK_SEEDS=$(SEEDS) cargo test --locked --workspace $(FEATURES) --test faults -- --nocapture --test-threads 1
+
 lint: setup ## Check formatting and lints
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
@@ -44,6 +49,10 @@ install: setup ## Install `odd` for this user
 
 bench: release ## Measure on an instance of its own, removed afterwards
 	./scripts/bench.sh $(TARGET_DIR)/release/odd
+
+bench-servers: release ## Measure with every role a process of its own, on real servers in containers
+	@./scripts/docker.sh
+	./scripts/bench-servers.sh $(TARGET_DIR)/release/odd
 
 images: ## Build the servers' images from Debian packages, for machines without an image registry
 	@./scripts/docker.sh

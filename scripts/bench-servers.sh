@@ -75,7 +75,7 @@ ODD_AMQP_URL=amqp://odd:$password@127.0.0.1:$(port rabbitmq 5672)/%2f
 ODD_AMQP_MANAGEMENT_URL=http://odd:$password@127.0.0.1:$(port rabbitmq 15672)
 ODD_POSTGRES_URL=postgres://odd:$password@127.0.0.1:$(port postgres 5432)/odd
 ODD_REDIS_URL=redis://:$password@127.0.0.1:$(port redis 6379)/0
-ODD_MONGO_URL=mongodb://odd:$password@127.0.0.1:$(port mongo 27017)/odd?authSource=admin
+ODD_MONGO_URL="mongodb://odd:$password@127.0.0.1:$(port mongo 27017)/odd?authSource=admin"
 export ODD_AMQP_URL ODD_AMQP_MANAGEMENT_URL ODD_POSTGRES_URL ODD_REDIS_URL ODD_MONGO_URL
 export ODD_HOME=$home ODD_LOG=${ODD_LOG:-warn}
 ODD_READ_MODEL_URL=http://127.0.0.1:$(role_port read-model)

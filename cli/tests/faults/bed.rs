@@ -38,6 +38,9 @@ pub(crate) struct Servers {
 /// One fault at a time: they break what is shared.
 static TURN: Mutex<()> = Mutex::const_new(());
 static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+/// Databases of beds that are gone. They go with their server: MongoDB's stand-in answers nobody for a minute while it
+/// drops one.
+static LEFT: std::sync::Mutex<Vec<MongoDatabase>> = std::sync::Mutex::new(Vec::new());
 
 impl Servers {
     async fn start() -> Self {
@@ -60,8 +63,20 @@ impl Servers {
 struct Places {
     postgres: PostgresDatabase,
     rabbitmq: VirtualHost,
-    mongo: MongoDatabase,
+    mongo: Option<MongoDatabase>,
     redis: RedisPrefix,
+}
+
+impl Places {
+    fn mongo_url(&self) -> &str {
+        &self.mongo.as_ref().expect("it is there until the drop").url
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        LEFT.lock().unwrap().extend(self.mongo.take());
+    }
 }
 
 /// A running system. Fields are dropped in this order: roles, then what they stand on.
@@ -101,7 +116,7 @@ impl Bed {
         let places = Places {
             postgres,
             rabbitmq,
-            mongo,
+            mongo: Some(mongo),
             redis,
         };
         let (to_postgres, postgres_url) = FaultProxy::before(&places.postgres.url).await;
@@ -237,7 +252,7 @@ fn settings(places: &Places, own: Option<(&'static str, String)>) -> BTreeMap<&'
         (env::AMQP_URL, places.rabbitmq.url.clone()),
         (env::AMQP_MANAGEMENT_URL, places.rabbitmq.management_url.clone()),
         (env::POSTGRES_URL, places.postgres.url.clone()),
-        (env::MONGO_URL, places.mongo.url.clone()),
+        (env::MONGO_URL, places.mongo_url().to_owned()),
         (env::REDIS_URL, places.redis.url.clone()),
         (env::REDIS_PREFIX, places.redis.prefix.clone()),
         (env::PROCESSOR_LEASE_SECONDS, LEASE_SECONDS.to_owned()),
@@ -255,7 +270,7 @@ fn amqp(places: &Places) -> AmqpOptions {
 
 async fn stores(places: &Places) -> Stores {
     let jobs = PostgresJobStore::open(PostgresOptions::new(&places.postgres.url)).await;
-    let log = MongoEventLog::new(MongoOptions::new(&places.mongo.url)).await;
+    let log = MongoEventLog::new(MongoOptions::new(places.mongo_url())).await;
     let counters = RedisCounters::new(RedisOptions::new(&places.redis.url, &places.redis.prefix));
     Stores {
         jobs: Box::new(jobs.unwrap()),
