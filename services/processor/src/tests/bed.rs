@@ -363,3 +363,14 @@ pub(super) fn outcomes(attempts: &[JobAttempt]) -> Vec<&'static str> {
 pub(super) fn error(record: &JobRecord) -> &str {
     record.error.as_deref().unwrap_or_default()
 }
+
+#[tokio::test]
+#[should_panic(expected = "nothing else is left")]
+async fn a_message_that_was_given_back_is_found_at_the_end() {
+    let bed = Bed::idle(Config::default()).await;
+    bed.submit(&job(serde_json::json!({}))).await;
+    let mut consumer = bed.spine.consume(Queue::Work, 10).await.unwrap();
+    assert_eq!(next(&mut *consumer, 10).await.len(), 1);
+    drop(consumer);
+    bed.end().await;
+}
