@@ -121,7 +121,7 @@ windows! {
     window_gateway_before_publish: Gateway, "gateway.before_publish", 300;
     window_gateway_after_confirm: Gateway, "gateway.after_confirm", 300;
     window_processor_after_take: Processor, "processor.after_take", 20;
-    window_processor_after_execute: Processor, "processor.after_execute", 300;
+    window_processor_after_execute: Processor, "processor.after_execute", 20;
     window_processor_after_commit: Processor, "processor.after_commit", 20;
     window_processor_after_publish: Processor, "processor.after_publish", 20;
     window_processor_after_settle: Processor, "processor.after_settle", 2;
