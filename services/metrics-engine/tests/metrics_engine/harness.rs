@@ -16,6 +16,7 @@ use odd_store::redis::{RedisCounters, RedisOptions};
 use odd_store::{Counters, EventFilter, EventLog, PositionedEvent};
 use odd_testkit::servers::{self, MongoDatabase, RedisPrefix, VirtualHost};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -92,6 +93,8 @@ impl Addresses {
     fn mongo(&self) -> MongoOptions {
         MongoOptions {
             operation_timeout: DEADLINE,
+            // Of a role that was ended; tests read when nobody else writes.
+            abandoned_after: Duration::from_secs(2),
             ..MongoOptions::new(&self.0[env::MONGO_URL])
         }
     }
@@ -175,8 +178,21 @@ impl World {
     /// Publishes events in messages of at most `few` at a time.
     pub(crate) async fn publish_by(&self, few: usize, events: &[EventEnvelope]) {
         let messages = events.chunks(few).flat_map(codec::pack).collect();
-        let outcomes = self.spine.publish(messages).await;
-        outcomes.into_iter().for_each(Result::unwrap);
+        self.publish_all(messages).await;
+    }
+
+    /// Publishes until every message is confirmed, as the roles do. When two connections bind a queue that is new, the broker
+    /// tells the second that it is bound a moment before it routes anything there.
+    async fn publish_all(&self, messages: Vec<Message>) {
+        let waiting = Mutex::new(messages);
+        wait_for("the messages to be confirmed", async || {
+            let mut waiting = waiting.lock().await;
+            let outcomes = self.spine.publish(waiting.clone()).await;
+            let mut refused = outcomes.iter().map(Result::is_err);
+            waiting.retain(|_| refused.next().expect("an outcome each"));
+            waiting.is_empty()
+        })
+        .await;
     }
 
     pub(crate) async fn publish_body(&self, content_type: &str, body: String) {
@@ -187,7 +203,7 @@ impl World {
             headers: BTreeMap::new(),
             body: body.into(),
         };
-        self.spine.publish(vec![message]).await.remove(0).unwrap();
+        self.publish_all(vec![message]).await;
     }
 
     pub(crate) async fn publish_lines(&self, lines: &[String]) {
