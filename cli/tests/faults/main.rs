@@ -9,6 +9,10 @@
     clippy::print_stdout,
     reason = "the table of faults is what a soak is run for"
 )]
+#![expect(
+    clippy::print_stderr,
+    reason = "what a failing test shows goes to standard error"
+)]
 
 mod bed;
 mod load;

@@ -1,10 +1,11 @@
 //! A role as a process of its own.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_engine::platform;
@@ -92,28 +93,24 @@ impl RoleProcess {
         child.wait().unwrap();
     }
 
-    /// Waits until it ended by itself: its failpoint was reached.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let what = format!("the {} to reach its failpoint", self.role);
-        let child = std::cell::RefCell::new(self.child.take().expect("it runs"));
-        wait_for(DEADLINE, &what, || async {
+    /// Waits until it ended by itself, and returns how.
+    pub(crate) async fn ended(&mut self, why: &str) -> ExitStatus {
+        let what = format!("the {} {why}", self.role);
+        // It stays where it is killed if it does not end.
+        let child = RefCell::new(self.child.as_mut().expect("it runs"));
+        let status = wait_for(DEADLINE, &what, || async {
             child.borrow_mut().try_wait().unwrap()
         })
-        .await
+        .await;
+        self.child = None;
+        status
     }
 
     /// Ends it as an orchestrator does, and returns how it ended.
-    pub(crate) fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        platform::request_stop(child.id(), &self.log.with_extension("stop")).unwrap();
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < DEADLINE, "the {} does not end", self.role);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let pid = self.child.as_ref().expect("it runs").id();
+        platform::request_stop(pid, &self.log.with_extension("stop")).unwrap();
+        self.ended("to end").await
     }
 
     fn show_log(&self) {

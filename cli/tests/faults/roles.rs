@@ -70,7 +70,7 @@ async fn orderly_stop_of_each_role() {
         let mut bed = Bed::up(seed).await;
         let load = bed.load_until_fault().await;
         for role in Role::ALL {
-            let status = of(&mut bed, role).stop();
+            let status = of(&mut bed, role).stop().await;
             assert!(status.success(), "the {role} ended with {status}");
             of(&mut bed, role).start();
         }
@@ -94,7 +94,7 @@ async fn window(role: Role, failpoint: &str, passes: u32) {
         };
         bed.ready().await;
         let load = bed.load();
-        let status = of(&mut bed, role).ended().await;
+        let status = of(&mut bed, role).ended("to reach its failpoint").await;
         assert!(!status.success(), "{failpoint} ends the process: {status}");
         of(&mut bed, role).start();
         bed.prove(failpoint, load).await;
