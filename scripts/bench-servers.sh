@@ -54,10 +54,14 @@ until_ready() {
     exit 1
 }
 
-# Seconds of processor time that a process and those below it used.
-cpu_of() { ps -o cputimes= --ppid "$1" -p "$1" | awk '{ s += $1 } END { print s + 0 }'; }
+# Hundredths of a second of processor time that processes used, with those of their children that ended.
+cpu_of() {
+    for process in "$@"; do sed 's/.*) //' "/proc/$process/stat" 2>/dev/null || true; done |
+        awk '{ s += $12 + $13 + $14 + $15 } END { print s + 0 }'
+}
 cpu_of_container() {
-    docker top "${container[$1]}" -eo pid,cputimes 2>/dev/null | awk 'NR > 1 { s += $2 } END { print s + 0 }'
+    # shellcheck disable=SC2046 # one argument a process
+    cpu_of $(docker top "${container[$1]}" -eo pid | tail -n +2)
 }
 resident() { awk '/VmRSS/ { printf "%d", $2 / 1024 }' "/proc/$1/status"; }
 
@@ -104,7 +108,7 @@ sampler=$!
 kill $sampler
 usage | sort >"$home/after"
 echo "processor time, µs a job:" >&2
-join "$home/before" "$home/after" | awk -v jobs="$jobs" '{ printf "  %-15s %6.0f\n", $1, ($3 - $2) * 1e6 / jobs }'
+join "$home/before" "$home/after" | awk -v jobs="$jobs" '{ printf "  %-15s %6.0f\n", $1, ($3 - $2) * 1e4 / jobs }'
 echo "memory of the roles, every 5 s:" >&2
 cat "$home/memory"
 if [ "${ODD_BENCH_RATE:-yes}" = yes ]; then

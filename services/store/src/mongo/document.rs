@@ -182,6 +182,13 @@ pub(super) fn position(document: &RawDocument) -> Result<i64, StoreError> {
     document.get_i64("p").map_err(|e| damaged("a position", e))
 }
 
+/// Identity of an event, to go on behind it.
+pub(super) fn id(document: &RawDocument) -> Result<Bson, StoreError> {
+    let id = document.get_binary("_id");
+    let id = id.map_err(|e| damaged("an identity", e))?;
+    Ok(Bson::Binary(id.to_binary()))
+}
+
 /// Job and sequence of a part of a history, and when the job was created where this is its `job.created`.
 pub(super) fn place(document: &RawDocument) -> Result<(JobId, u32, Option<Timestamp>), StoreError> {
     let id = document

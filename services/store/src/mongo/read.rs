@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use mongodb::action::Find;
 use mongodb::bson::{Document, doc};
 use odd_contracts::api::ExportedHistory;
 use odd_contracts::{EventEnvelope, EventType, JobId, ids};
 use uuid::Uuid;
 
 use super::Inner;
-use super::document::{self, Identity};
+use super::document::{self, Identity, Raw};
 use crate::StoreError;
 
 /// Jobs that one query asks for.
@@ -92,36 +93,71 @@ impl Inner {
             return Ok(Vec::new());
         }
         let first = after.map_or(Uuid::nil(), |job| Uuid::from_u128(job.as_u128() + 1));
-        let (first, _) = document::history_bounds(first, 0..=0);
+        let mut bound = ("$gte", document::history_bounds(first, 0..=0).0);
         let (_, last) = document::history_bounds(Uuid::max(), 0..=u32::MAX);
         let batch = limit.saturating_mul(USUAL_HISTORY).clamp(2, LARGEST_BATCH);
-        let request = self
-            .events
-            .find(doc! { "_id": { "$gte": first, "$lte": last } })
+        let mut histories = Histories::new(limit);
+        loop {
+            let mut range = doc! { "$lte": last.clone() };
+            range.insert(bound.0, bound.1);
+            let query = doc! { "_id": range };
+            let documents = self.all(self.next_places(query, batch)).await?;
+            for document in &documents {
+                if !histories.take(document)? {
+                    return Ok(histories.whole);
+                }
+            }
+            let Some(end) = documents.last().filter(|_| documents.len() == batch) else {
+                return Ok(histories.whole);
+            };
+            bound = ("$gt", document::id(end)?);
+        }
+    }
+
+    /// Limited, not only sent in batches: a server may well look at everything that a query without a limit finds.
+    fn next_places(&self, query: Document, limit: usize) -> Find<'_, Raw> {
+        self.events
+            .find(query)
             .sort(doc! { "_id": 1 })
             .projection(doc! { "_id": 1, "o": 1 })
-            .batch_size(u32::try_from(batch).unwrap_or(u32::MAX));
-        let mut cursor = self.within(request.into_future()).await?;
-        let mut histories: Vec<ExportedHistory> = Vec::new();
-        while self.within(cursor.advance()).await? {
-            let (job, sequence, created) = document::place(cursor.current())?;
-            if histories.last().is_none_or(|history| history.id != job) {
-                if histories.len() == limit {
-                    break;
-                }
-                histories.push(ExportedHistory {
-                    id: job,
-                    created_at: None,
-                    sequences: Vec::with_capacity(USUAL_HISTORY),
-                });
-            }
-            if let Some(history) = histories.last_mut() {
-                history.sequences.push(sequence);
-                let created = created.filter(|_| sequence == 0);
-                history.created_at = history.created_at.or(created);
-            }
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .batch_size(u32::try_from(limit + 1).unwrap_or(u32::MAX))
+    }
+}
+
+/// Histories that are put together from their events, in order of job and sequence.
+struct Histories {
+    whole: Vec<ExportedHistory>,
+    limit: usize,
+}
+
+impl Histories {
+    fn new(limit: usize) -> Self {
+        Self {
+            whole: Vec::new(),
+            limit,
         }
-        Ok(histories)
+    }
+
+    /// Takes the next event; false where it belongs to a job beyond the limit, and every history before is whole.
+    fn take(&mut self, document: &Raw) -> Result<bool, StoreError> {
+        let (job, sequence, created) = document::place(document)?;
+        if self.whole.last().is_none_or(|history| history.id != job) {
+            if self.whole.len() == self.limit {
+                return Ok(false);
+            }
+            self.whole.push(ExportedHistory {
+                id: job,
+                created_at: None,
+                sequences: Vec::with_capacity(USUAL_HISTORY),
+            });
+        }
+        if let Some(history) = self.whole.last_mut() {
+            history.sequences.push(sequence);
+            let created = created.filter(|_| sequence == 0);
+            history.created_at = history.created_at.or(created);
+        }
+        Ok(true)
     }
 }
 
