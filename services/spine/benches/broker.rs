@@ -3,7 +3,10 @@
 //!
 //! `ODD_AMQP_URL=amqp://… cargo bench -p odd-spine --bench broker -- [MESSAGES] [CALLERS]`
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
-#![expect(clippy::unwrap_used, reason = "a measurement that fails has nothing to clear up")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that fails has nothing to clear up"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,7 +57,9 @@ async fn main() {
         println!("set {} to a broker that nobody else uses", env::AMQP_URL);
         return;
     };
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok());
     let messages = numbers.next().unwrap_or(100_000);
     let callers = numbers.next().unwrap_or(256);
     let spine = AmqpSpine::new(AmqpOptions::new(url));
