@@ -5,6 +5,8 @@ use lapin::{Error, ErrorKind};
 
 /// Reply code: wrong credentials, or not permitted.
 pub(super) const ACCESS_REFUSED: u16 = 403;
+/// Reply code: it is not there.
+pub(super) const NOT_FOUND: u16 = 404;
 /// Reply code: another connection has it for itself.
 pub(super) const RESOURCE_LOCKED: u16 = 405;
 /// Reply code: it is there with other properties.

@@ -14,9 +14,10 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, PublisherConfirm};
 use tokio::time::sleep;
 
+use super::link::Link;
 use super::publisher::{Outcome, Publication, Waiting};
 use super::session::Session;
-use super::{codec, failure, topology};
+use super::{codec, failure};
 use crate::port::{PublishError, SpineError};
 
 /// Messages of a window, unless one call brought more.
@@ -53,6 +54,9 @@ type ReturnedKey = (String, String);
 pub(super) struct Lane {
     pub(super) session: Arc<Session>,
     pub(super) queue: Waiting,
+    /// Where is declared what is missing. On its own connection, which the broker may block at any time, the lock
+    /// would be kept from everybody else for as long.
+    pub(super) declaring: Link,
     pub(super) confirm_timeout: Duration,
 }
 
@@ -139,10 +143,9 @@ impl Lane {
     /// A queue or a binding was removed by somebody: what comes next shall find it.
     async fn declare_again(&self) {
         tracing::warn!("a message found no queue; queues and bindings are declared again");
-        let declared =
-            tokio::time::timeout(self.confirm_timeout, topology::declare(self.session.connection()));
-        if let Ok(Err(reason)) = declared.await {
-            tracing::warn!(reason, "queues and bindings cannot be declared");
+        let declared = async { self.declaring.session().await?.declare_again().await };
+        if let Err(error) = declared.await {
+            tracing::warn!(%error, "queues and bindings cannot be declared");
         }
     }
 }

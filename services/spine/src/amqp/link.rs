@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
-use uuid::Uuid;
 
+use super::backoff::Backoff;
 use super::options::AmqpOptions;
 use super::session::Session;
+use super::topology::Turn;
 use crate::port::SpineError;
 
-/// First wait after a failure; each further one is twice as long.
+/// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
@@ -44,16 +45,18 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to connect, until the sender of `closing` is dropped.
+    /// Starts to connect, until the sender of `closing` is dropped. Links of one spine declare by turns.
     pub(super) fn open(
         options: &Arc<AmqpOptions>,
         purpose: &'static str,
+        turn: &Turn,
         closing: watch::Receiver<()>,
     ) -> Self {
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = Keeper {
             options: Arc::clone(options),
             purpose,
+            turn: Arc::clone(turn),
             state: sender,
         };
         tokio::spawn(keeper.run(closing));
@@ -107,18 +110,19 @@ impl Link {
 struct Keeper {
     options: Arc<AmqpOptions>,
     purpose: &'static str,
+    turn: Turn,
     state: watch::Sender<State>,
 }
 
 impl Keeper {
     async fn run(self, mut closing: watch::Receiver<()>) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let work = async {
             loop {
                 let since = Instant::now();
                 let reason = self.hold_one().await;
                 if since.elapsed() > STEADY {
-                    backoff = Backoff::default();
+                    backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
                 }
                 self.tell_down(reason);
                 sleep(backoff.next()).await;
@@ -136,7 +140,7 @@ impl Keeper {
 
     /// Makes one connection, keeps it to its end, and tells why it ended or was none.
     async fn hold_one(&self) -> String {
-        let session = match Session::open(&self.options, self.purpose).await {
+        let session = match Session::open(&self.options, self.purpose, &self.turn).await {
             Ok(session) => Arc::new(session),
             Err(reason) => return reason,
         };
@@ -157,38 +161,5 @@ impl Keeper {
             );
         }
         self.state.send_replace(State::Down(reason));
-    }
-}
-
-/// Growing waits with jitter, so that the roles of a restarted broker do not come all at once.
-#[derive(Default)]
-struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let full = FIRST_WAIT
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LONGEST_WAIT);
-        self.failures += 1;
-        // Between half and all of it.
-        let jitter = (Uuid::new_v4().as_u128() & 0xff) as u32;
-        full / 2 + (full / 2) * jitter / 0xff
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_a_bound_and_differ() {
-        let mut backoff = Backoff::default();
-        let waits: Vec<_> = (0..40).map(|_| backoff.next()).collect();
-        assert!((FIRST_WAIT / 2..=FIRST_WAIT).contains(&waits[0]));
-        assert!(waits.iter().all(|wait| *wait <= LONGEST_WAIT));
-        assert!(waits[20..].iter().all(|wait| *wait >= LONGEST_WAIT / 2));
-        assert!(waits[20..].windows(2).any(|pair| pair[0] != pair[1]));
     }
 }

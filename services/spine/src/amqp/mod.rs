@@ -26,7 +26,9 @@ pub use options::AmqpOptions;
 use publisher::Publisher;
 use requeue::Requeuer;
 use session::Session;
+use topology::Turn;
 
+mod backoff;
 mod codec;
 mod consumer;
 mod failure;
@@ -34,6 +36,7 @@ mod feed;
 mod giveback;
 mod lane;
 mod link;
+mod lock;
 mod management;
 mod options;
 mod publisher;
@@ -67,9 +70,11 @@ impl AmqpSpine {
     pub fn new(options: AmqpOptions) -> Arc<Self> {
         let options = Arc::new(options);
         let (closing, closed) = watch::channel(());
-        let publishing = Link::open(&options, "publishing", closed.clone());
-        let consuming = Link::open(&options, "consuming", closed);
-        let publisher = Arc::new(Publisher::open(publishing.clone(), &options));
+        let turn = Turn::default();
+        let publishing = Link::open(&options, "publishing", &turn, closed.clone());
+        let consuming = Link::open(&options, "consuming", &turn, closed);
+        let publisher = Publisher::open(publishing.clone(), consuming.clone(), &options);
+        let publisher = Arc::new(publisher);
         let requeuer = Requeuer {
             link: consuming.clone(),
             publisher: Arc::clone(&publisher),

@@ -63,11 +63,12 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Starts to publish on this link, until the link is closed.
-    pub(super) fn open(link: Link, options: &AmqpOptions) -> Self {
+    /// Starts to publish on this link, until the link is closed. What is missing is declared on the other.
+    pub(super) fn open(link: Link, declaring: Link, options: &AmqpOptions) -> Self {
         let (waiting, queue) = mpsc::unbounded_channel();
         let pool = Pool {
             queue: Arc::new(Mutex::new(queue)),
+            declaring,
             channels: options.publisher_channels.max(1),
             confirm_timeout: options.confirm_timeout,
         };
@@ -188,6 +189,7 @@ pub(super) type Waiting = Arc<Mutex<mpsc::UnboundedReceiver<Publication>>>;
 /// The task that keeps as many channels publishing as there shall be.
 struct Pool {
     queue: Waiting,
+    declaring: Link,
     channels: usize,
     confirm_timeout: Duration,
 }
@@ -236,6 +238,7 @@ impl Pool {
             let lane = Lane {
                 session: Arc::clone(session),
                 queue: Arc::clone(&self.queue),
+                declaring: self.declaring.clone(),
                 confirm_timeout: self.confirm_timeout,
             };
             lanes.spawn(lane.run());

@@ -6,16 +6,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
-use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions,
-};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use odd_contracts::names::spine as names;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::link::Link;
+use super::lock::{Lock, NotTaken};
 use super::publisher::Publisher;
 use super::session::Session;
 use super::{codec, failure};
@@ -26,10 +25,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Letters that are asked for together.
 const STRIDE: usize = 64;
 /// While this queue exists, a connection looks through the dead letters. Others wait, since what the one has
-/// in hand the other does not see. It is exclusive and goes with its connection at the latest.
+/// in hand the other does not see.
 const LOCK: &str = "jobs.dead-letter.lock";
-/// How often the lock is tried.
-const LOCK_RETRY: Duration = Duration::from_millis(25);
 
 /// Puts dead letters back, one after the other.
 pub(super) struct Requeuer {
@@ -45,13 +42,13 @@ impl Requeuer {
         let _turn = self.turn.lock().await;
         let until = Instant::now() + LIMIT;
         let session = self.link.session().await?;
-        lock(&session, until).await?;
+        let lock = lock(&session, until).await?;
         let outcome = self.requeue_locked(&session, id, until).await;
-        let unlocked = unlock(&session).await;
+        let unlocked = session.answer(lock.release()).await;
         let found = outcome?;
         if let Err(error) = unlocked {
-            // Only this connection is kept from nothing by it.
-            tracing::warn!(%error, "the lock of the dead letters was not removed");
+            // It goes with its channel.
+            tracing::warn!(%error, "the lock of the dead letters was not given back in good form");
         }
         Ok(found)
     }
@@ -161,31 +158,13 @@ async fn give_back(session: &Session, channel: &Channel) -> Result<(), SpineErro
     session.answer(asked).await.map(drop)
 }
 
-async fn lock(session: &Session, until: Instant) -> Result<(), SpineError> {
-    loop {
-        let channel = session.channel().await?;
-        let options = QueueDeclareOptions {
-            exclusive: true,
-            auto_delete: true,
-            ..QueueDeclareOptions::default()
-        };
-        let declaring = channel.queue_declare(LOCK.into(), options, FieldTable::default());
-        match tokio::time::timeout(session.answer_timeout(), declaring).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) if failure::code(&error) != Some(failure::RESOURCE_LOCKED) => {
-                return Err(SpineError::Unavailable(failure::told(&error)));
-            }
-            _ if Instant::now() > until => {
-                let reason = "somebody else looks through the dead letters".to_owned();
-                return Err(SpineError::Unavailable(reason));
-            }
-            _ => sleep(LOCK_RETRY).await,
-        }
-    }
-}
-
-async fn unlock(session: &Session) -> Result<(), SpineError> {
-    let channel = session.channel().await?;
-    let removing = channel.queue_delete(LOCK.into(), QueueDeleteOptions::default());
-    session.answer(removing).await.map(drop)
+async fn lock(session: &Session, until: Instant) -> Result<Lock, SpineError> {
+    let taken = Lock::take(session.connection(), LOCK, until).await;
+    taken.map_err(|not_taken| {
+        SpineError::Unavailable(match not_taken {
+            NotTaken::Held => "somebody else looks through the dead letters".to_owned(),
+            NotTaken::Unanswered => "the broker does not answer".to_owned(),
+            NotTaken::Failed(error) => failure::told(&error),
+        })
+    })
 }

@@ -1,5 +1,6 @@
 //! One connection, from its opening to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -7,10 +8,11 @@ use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream, TLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 
 use super::options::AmqpOptions;
 use super::socket::{self, Holder, Socket};
+use super::topology::Turn;
 use super::{failure, topology};
 use crate::port::SpineError;
 
@@ -23,6 +25,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Session {
     connection: Connection,
     socket: Socket,
+    turn: Turn,
     answer_timeout: Duration,
     blocked: watch::Sender<Option<String>>,
 }
@@ -32,25 +35,24 @@ impl Session {
     ///
     /// # Errors
     /// Says what is wrong and how to mend it.
-    pub(super) async fn open(options: &AmqpOptions, purpose: &str) -> Result<Self, String> {
+    pub(super) async fn open(options: &AmqpOptions, purpose: &str, turn: &Turn) -> Result<Self, String> {
         let uri = options.uri()?;
         let socket = Socket::default();
-        let opening = async {
-            let connection = connect(&uri, options, purpose, socket.holder()).await?;
-            topology::declare(&connection).await?;
-            Ok(connection)
-        };
-        let opened = timeout(options.connect_timeout, opening).await;
-        let outcome = opened.unwrap_or_else(|_| {
+        let until = Instant::now() + options.connect_timeout;
+        // Where anything fails, whatever of it still waits ends with the socket.
+        let connecting = connect(&uri, options, purpose, socket.holder());
+        let connected = timeout_at(until, connecting).await;
+        let connection = connected.unwrap_or_else(|_| {
             Err(format!(
                 "the broker at {}:{} did not answer within {:?}",
                 uri.authority.host, uri.authority.port, options.connect_timeout
             ))
-        });
-        // Where it failed, whatever of it still waits ends with the socket.
-        outcome.map(|connection| Self {
+        })?;
+        topology::declare(&connection, turn, until).await?;
+        Ok(Self {
             connection,
             socket,
+            turn: Arc::clone(turn),
             answer_timeout: options.answer_timeout,
             blocked: watch::Sender::new(None),
         })
@@ -164,11 +166,17 @@ impl Session {
         if !self.is_open() {
             return Err(failure);
         }
-        match timeout(self.answer_timeout, topology::declare(&self.connection)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(SpineError::Unavailable(reason)),
-            Err(_) => Err(failure),
-        }
+        self.declare_again().await
+    }
+
+    /// Declares everything durable once more.
+    ///
+    /// # Errors
+    /// Why it cannot be declared.
+    pub(super) async fn declare_again(&self) -> Result<(), SpineError> {
+        let until = Instant::now() + self.answer_timeout;
+        let declaring = topology::declare(&self.connection, &self.turn, until);
+        declaring.await.map_err(SpineError::Unavailable)
     }
 
     /// Longest time for the broker to answer.

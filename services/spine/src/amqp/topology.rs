@@ -1,17 +1,31 @@
 //! Exchanges, queues and bindings, declared on every connection before anything else.
 //!
-//! Declaring what is there already changes nothing, so every role may do it at any time.
+//! Declaring what is there already changes nothing, so every role may do it at any time. But connections do it one
+//! after the other: when two bind a queue that is new, the broker tells the second that it is bound before the first
+//! has made it lead anywhere. What the second publishes then would come back, or be confirmed where a live feed takes
+//! it, and be missing in the queue.
+
+use std::sync::Arc;
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Error, ExchangeKind};
 use odd_contracts::names::spine as names;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 
 use super::failure;
+use super::lock::{Lock, NotTaken};
 use crate::port::{Queue, Route};
 
 /// The exchange that leads to any queue by its name.
 const DEFAULT_EXCHANGE: &str = "";
+
+/// While this queue exists, a connection declares.
+pub(super) const LOCK: &str = "odd.topology.lock";
+
+/// Taken to declare by whoever shares it: connections and their tasks, which the broker's lock does not tell apart.
+pub(super) type Turn = Arc<Mutex<()>>;
 
 /// Exchange and routing key of a route.
 pub(super) fn target(route: Route) -> (&'static str, &'static str) {
@@ -28,26 +42,49 @@ pub(super) fn straight_to(queue: Queue) -> (&'static str, &'static str) {
     (DEFAULT_EXCHANGE, queue.name())
 }
 
-/// Declares everything durable.
+/// Declares everything durable, while nobody else does.
 ///
 /// # Errors
 /// Says what is wrong and how to mend it.
-pub(super) async fn declare(connection: &Connection) -> Result<(), String> {
-    let channel = connection
-        .create_channel()
-        .await
-        .map_err(|error| failure::told(&error))?;
+pub(super) async fn declare(connection: &Connection, turn: &Turn, until: Instant) -> Result<(), String> {
+    let late = || "the broker did not declare queues and bindings in time".to_owned();
+    let _turn = timeout_at(until, turn.lock()).await.map_err(|_| late())?;
+    let declaring = async {
+        let lock = lock(connection, until).await?;
+        declare_all(lock.channel()).await?;
+        // Only when it is back, the next one may come, of this process or another.
+        lock.release().await.map_err(|error| failure::told(&error))
+    };
+    let declared = timeout_at(until, declaring).await;
+    declared.unwrap_or_else(|_| Err(late()))
+}
+
+async fn lock(connection: &Connection, until: Instant) -> Result<Lock, String> {
+    let taken = Lock::take(connection, LOCK, until).await;
+    taken.map_err(|not_taken| match not_taken {
+        NotTaken::Held => format!(
+            "another connection did not finish declaring queues and bindings in time: it has the queue {LOCK}, which \
+             goes with it"
+        ),
+        NotTaken::Unanswered => "the broker did not declare queues and bindings in time".to_owned(),
+        NotTaken::Failed(error) => refused(&error, &format!("queue {LOCK}"), || {
+            "it must be exclusive, as only odd declares it; remove it, and it is declared anew".to_owned()
+        }),
+    })
+}
+
+async fn declare_all(channel: &Channel) -> Result<(), String> {
     for (exchange, kind) in [
         (names::WORK_EXCHANGE, ExchangeKind::Direct),
         (names::EVENTS_EXCHANGE, ExchangeKind::Topic),
     ] {
-        declare_exchange(&channel, exchange, kind).await?;
+        declare_exchange(channel, exchange, kind).await?;
     }
     for queue in Queue::ALL {
-        declare_queue(&channel, queue).await?;
+        declare_queue(channel, queue).await?;
     }
     for (queue, exchange, key) in bindings() {
-        bind(&channel, queue, exchange, key).await?;
+        bind(channel, queue, exchange, key).await?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ mod broker;
 mod dead_letters;
 mod faults;
 mod publishing;
+mod topology;
 mod trouble;
 
 /// How long anything may take that must happen.
