@@ -16,7 +16,6 @@ use odd_store::redis::{RedisCounters, RedisOptions};
 use odd_store::{Counters, EventFilter, EventLog, PositionedEvent};
 use odd_testkit::servers::{self, MongoDatabase, RedisPrefix, VirtualHost};
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -181,18 +180,9 @@ impl World {
         self.publish_all(messages).await;
     }
 
-    /// Publishes until every message is confirmed, as the roles do. When two connections bind a queue that is new, the broker
-    /// tells the second that it is bound a moment before it routes anything there.
     async fn publish_all(&self, messages: Vec<Message>) {
-        let waiting = Mutex::new(messages);
-        wait_for("the messages to be confirmed", async || {
-            let mut waiting = waiting.lock().await;
-            let outcomes = self.spine.publish(waiting.clone()).await;
-            let mut refused = outcomes.iter().map(Result::is_err);
-            waiting.retain(|_| refused.next().expect("an outcome each"));
-            waiting.is_empty()
-        })
-        .await;
+        let outcomes = self.spine.publish(messages).await;
+        outcomes.into_iter().for_each(Result::unwrap);
     }
 
     pub(crate) async fn publish_body(&self, content_type: &str, body: String) {
