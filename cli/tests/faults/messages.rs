@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use odd_contracts::names::spine::reason;
-use odd_contracts::{EventType, Job, JobStatus, Producer, Timestamp, history};
+use odd_contracts::{EventType, Job, Producer, Timestamp, history};
 use odd_spine::amqp::AmqpSpine;
 use odd_spine::port::Headers;
 use odd_spine::{Message, Queue, Route, Spine, codec, dead_letter};
@@ -222,42 +222,10 @@ fn poison() -> Vec<(&'static str, Route, Bytes, &'static str)> {
 async fn poison_among_good_messages() {
     for seed in seeds() {
         let bed = Bed::up(seed).await;
-        let spine = connected(&bed).await;
         let load = bed.load_until_fault().await;
-        let poison = poison();
-        let messages = poison
-            .iter()
-            .map(|(_, route, body, _)| raw(*route, "application/json", body.clone()));
-        publish(&*spine, messages.collect()).await;
-        // The first payload under an id wins; the other is put aside.
-        let first = job(json!({ "n": 1 }));
-        let mut second = first.clone();
-        second.payload.insert("n".to_owned(), 2.into());
-        publish(
-            &*spine,
-            vec![raw(
-                Route::Work,
-                "application/json",
-                envelope(&first).to_string().into(),
-            )],
-        )
-        .await;
-        bed.until(first.id, JobStatus::Completed).await;
-        let conflict = Bytes::from(envelope(&second).to_string());
-        publish(
-            &*spine,
-            vec![raw(Route::Work, "application/json", conflict.clone())],
-        )
-        .await;
-        bed.ledger.add(first.id);
-
-        let mut expected: BTreeMap<Bytes, &str> = poison
-            .iter()
-            .map(|(_, _, body, reason)| (body.clone(), *reason))
-            .collect();
-        expected.insert(conflict, reason::ID_CONFLICT);
-        reported(&bed, &expected).await;
-        kept(&*spine, &expected).await;
+        let mut expected = publish_poison(&bed).await;
+        expected.insert(publish_conflict(&bed).await, reason::ID_CONFLICT);
+        put_aside(&bed, &expected).await;
         bed.prove(&format!("poison of {} kinds", expected.len()), load)
             .await;
         assert_eq!(
@@ -266,6 +234,72 @@ async fn poison_among_good_messages() {
             "each is counted once"
         );
     }
+}
+
+/// The processor ends between putting messages aside and acknowledging them: they come again.
+#[tokio::test]
+async fn poison_and_a_processor_that_ends() {
+    for seed in seeds() {
+        let mut bed = Bed::without_processors(seed).await;
+        bed.add_processor(Some("processor.after_dead_letter=2*off->return"));
+        bed.ready().await;
+        let load = bed.load_until_fault().await;
+        let mut expected = publish_poison(&bed).await;
+        let spine = connected(&bed).await;
+        let begun = std::time::Instant::now();
+        // Few messages make few batches: more of the same kind until the window was passed often enough.
+        while bed.processors[0].runs() {
+            assert!(begun.elapsed() < DEADLINE, "the processor reaches its failpoint");
+            let body = Bytes::from(format!("[\"{}\"]", Uuid::new_v4()));
+            publish(&*spine, vec![raw(Route::Work, "application/json", body.clone())]).await;
+            expected.insert(body, reason::INVALID_ENVELOPE);
+        }
+        let status = bed.processors[0].ended("to reach its failpoint").await;
+        assert!(!status.success(), "the failpoint ends the process: {status}");
+        bed.processors[0].start();
+        put_aside(&bed, &expected).await;
+        bed.prove("processor.after_dead_letter", load).await;
+        assert_eq!(
+            bed.dead_lettered().await,
+            expected.len() as u64,
+            "each is counted once"
+        );
+    }
+}
+
+/// Publishes every kind, and tells what has to become of each.
+async fn publish_poison(bed: &Bed) -> BTreeMap<Bytes, &'static str> {
+    let spine = connected(bed).await;
+    let poison = poison();
+    let messages = poison
+        .iter()
+        .map(|(_, route, body, _)| raw(*route, "application/json", body.clone()));
+    publish(&*spine, messages.collect()).await;
+    poison
+        .into_iter()
+        .map(|(_, _, body, reason)| (body, reason))
+        .collect()
+}
+
+/// Publishes two payloads under one id: the first wins, the other is put aside.
+async fn publish_conflict(bed: &Bed) -> Bytes {
+    let spine = connected(bed).await;
+    let first = job(json!({ "n": 1 }));
+    let mut second = first.clone();
+    second.payload.insert("n".to_owned(), 2.into());
+    let work = |body: Bytes| raw(Route::Work, "application/json", body);
+    publish(&*spine, vec![work(envelope(&first).to_string().into())]).await;
+    bed.ledger.add(first.id);
+    bed.until_stored(first.id).await;
+    let conflict = Bytes::from(envelope(&second).to_string());
+    publish(&*spine, vec![work(conflict.clone())]).await;
+    conflict
+}
+
+/// Each is in the event log once and on the queue, with its reason and its bytes.
+async fn put_aside(bed: &Bed, expected: &BTreeMap<Bytes, &str>) {
+    reported(bed, expected).await;
+    kept(&*connected(bed).await, expected).await;
 }
 
 /// The event log has each dead letter once, with its reason and its bytes.

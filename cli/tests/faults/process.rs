@@ -75,6 +75,12 @@ impl RoleProcess {
         self.child = Some(command.spawn().unwrap());
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().unwrap().is_none()
+    }
+
     /// Waits until it says that it is ready.
     pub(crate) async fn ready(&self, http: &reqwest::Client) {
         let url = format!("{}/readyz", self.url());

@@ -132,7 +132,7 @@ windows! {
     window_metrics_engine_after_ack: MetricsEngine, "metrics_engine.after_ack", 20;
 }
 
-/// Those of garbage on the spine aside: the poison messages have a test of their own.
+/// But for the window of garbage on the spine, which is tried among the poison messages.
 fn failpoints_of_the_sources() -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();
