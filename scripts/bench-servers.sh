@@ -115,4 +115,7 @@ if [ "${ODD_BENCH_RATE:-yes}" = yes ]; then
     echo "at 100 jobs a second, 1,000 jobs:" >&2
     "$odd" bench --jobs 1000 --rate 100
 fi
-"$odd" verify --settle 120s
+if ! "$odd" verify --settle 120s; then
+    tail -n 20 "$home"/*.log >&2
+    exit 1
+fi
