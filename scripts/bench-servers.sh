@@ -95,6 +95,7 @@ done
 for role in $roles; do until_ready "$role"; done
 
 echo "as fast as it goes, $jobs jobs:" >&2
+: >"$home/memory"
 usage | sort >"$home/before"
 (
     while sleep 5; do
