@@ -156,6 +156,12 @@ pub mod env {
     pub const PROCESSOR_URL: &str = "ODD_PROCESSOR_URL";
     /// Address of the metrics-engine, for the read-model, which watches its health.
     pub const METRICS_ENGINE_URL: &str = "ODD_METRICS_ENGINE_URL";
+    /// Address of Alertmanager, whose active alerts the read-model and the gateway show.
+    pub const ALERTMANAGER_URL: &str = "ODD_ALERTMANAGER_URL";
+    /// Address of Prometheus, whose targets the gateway shows.
+    pub const PROMETHEUS_URL: &str = "ODD_PROMETHEUS_URL";
+    /// Bearer token that Alertmanager shows to the read-model with each notification. A secret.
+    pub const ALERT_WEBHOOK_TOKEN: &str = "ODD_ALERT_WEBHOOK_TOKEN";
     /// Seconds that a role may take to stop.
     pub const SHUTDOWN_SECONDS: &str = "ODD_SHUTDOWN_SECONDS";
 }
