@@ -1,6 +1,7 @@
 //! Plans, starts, watches and stops an observatory. Prints nothing: progress is a stream of typed events, and
 //! every failure a typed error that names its cause and what mends it.
 
+pub mod compose;
 pub mod docker;
 pub mod doctor;
 pub mod embedded;

@@ -1,6 +1,7 @@
 //! The Docker engine: plans a stack from the compose files, applies the plan through the Docker API, watches and removes it.
 
 pub mod event;
+pub mod image;
 pub mod options;
 pub mod plan;
 pub mod state;
