@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly recipes=compose/images
 readonly prefix=odd-offline
-readonly all=(postgres rabbitmq redis mongo prometheus alertmanager)
+readonly all=(postgres rabbitmq redis mongo prometheus alertmanager compose)
 readonly certificates=/etc/ssl/certs/ca-certificates.crt
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/odd
 started=$SECONDS
