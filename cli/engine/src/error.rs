@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use odd_contracts::Role;
 
+use crate::docker::DockerError;
 use crate::instance::InstanceName;
 use crate::ports::PortHolder;
 
@@ -60,6 +61,9 @@ pub enum EngineError {
         /// The process.
         pid: u32,
     },
+    /// The Docker engine, or what was asked of it.
+    #[error(transparent)]
+    Docker(Box<DockerError>),
     /// The file system refused something.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -71,6 +75,12 @@ pub enum EngineError {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<DockerError> for EngineError {
+    fn from(error: DockerError) -> Self {
+        Self::Docker(Box::new(error))
+    }
 }
 
 /// Says what was tried when the file system refuses.

@@ -102,7 +102,9 @@ impl Plan {
     /// Whether everything is as it shall be.
     pub fn is_empty(&self) -> bool {
         let kept = |step: &Step| step.action == Action::Keep;
-        self.images.iter().all(|image| image.source == ImageSource::Present)
+        self.images
+            .iter()
+            .all(|image| image.source == ImageSource::Present)
             && self.networks.iter().all(kept)
             && self.volumes.iter().all(kept)
             && self.containers.iter().all(|container| kept(&container.step))
