@@ -144,7 +144,11 @@ async fn on_servers(
     let process = ProcessFile::of_this_process(settings::SERVERS, address, bound_ports(&listeners)?);
     roles.point_at_each_other(&process, false);
     let adapters = adapters::open(servers).await?;
-    tracing::info!(servers = adapters.told(), "serving on servers");
+    if adapters.told().is_empty() {
+        tracing::info!("serving");
+    } else {
+        tracing::info!(servers = adapters.told(), "serving on servers");
+    }
     let result = run(
         &roles,
         adapters.parts(),

@@ -48,6 +48,15 @@ pub mod spine {
         pub const ID_CONFLICT: &str = "id_conflict";
         /// The store refuses the data itself.
         pub const STORE_REFUSED: &str = "store_refused";
+
+        /// Every reason.
+        pub const ALL: [&str; 5] = [
+            NOT_JSON,
+            INVALID_ENVELOPE,
+            INVALID_JOB,
+            ID_CONFLICT,
+            STORE_REFUSED,
+        ];
     }
 }
 
@@ -87,14 +96,35 @@ pub mod metric {
     pub const PROCESSOR_SECONDS: &str = "processor_job_processing_seconds";
     /// Executions running now.
     pub const PROCESSOR_RUNNING: &str = "processor_jobs_running";
+    /// Executions that may run at the same time.
+    pub const PROCESSOR_SLOTS: &str = "processor_slots";
+    /// Seconds from when a job could run (its publication, or the instant it was delayed to) to the start of its first
+    /// execution.
+    pub const PROCESSOR_QUEUE_WAIT_SECONDS: &str = "processor_job_queue_wait_seconds";
+    /// Seconds from when a job could run to its end, retries included.
+    pub const PROCESSOR_LATENCY_SECONDS: &str = "processor_job_latency_seconds";
     /// Events written to the event log, by event type.
     pub const ENGINE_RECORDED: &str = "metrics_engine_events_recorded_total";
     /// Events that were in the event log already.
     pub const ENGINE_DUPLICATES: &str = "metrics_engine_events_duplicate_total";
     /// Messages put aside, by reason.
     pub const DEAD_LETTERED: &str = "odd_messages_dead_lettered_total";
+    /// 1 while the role is ready, as `/readyz` tells, else 0.
+    pub const READY: &str = "odd_ready";
+    /// 1 while a dependency that the role requires answers, else 0, by `dependency`.
+    pub const DEPENDENCY_UP: &str = "odd_dependency_up";
+    /// Seconds that a dependency took to answer whether it is well, by `dependency`.
+    pub const DEPENDENCY_SECONDS: &str = "odd_dependency_answer_seconds";
+    /// 1, with the `version` of the program.
+    pub const BUILD_INFO: &str = "odd_build_info";
     /// Subscribers of the live stream.
     pub const READ_MODEL_STREAMS: &str = "read_model_streams";
+    /// Requests that the web role passed on, by role behind it and class of the answer's status.
+    pub const WEB_PASSED: &str = "web_requests_passed_total";
+    /// Seconds until the head of the answer to a request that was passed on.
+    pub const WEB_SECONDS: &str = "web_request_passed_seconds";
+    /// Answers that the web role is passing on now.
+    pub const WEB_OPEN: &str = "web_answers_open";
 
     /// Value of the label `type` beyond [`MAX_TYPES`] different types.
     pub const OTHER_TYPE: &str = "other";
@@ -156,6 +186,8 @@ pub mod env {
     pub const PROCESSOR_URL: &str = "ODD_PROCESSOR_URL";
     /// Address of the metrics-engine, for the read-model, which watches its health.
     pub const METRICS_ENGINE_URL: &str = "ODD_METRICS_ENGINE_URL";
+    /// Address of the web role, for the read-model, which watches its health.
+    pub const WEB_URL: &str = "ODD_WEB_URL";
     /// Address of Alertmanager, whose active alerts the read-model and the gateway show.
     pub const ALERTMANAGER_URL: &str = "ODD_ALERTMANAGER_URL";
     /// Address of Prometheus, whose targets the gateway shows.

@@ -22,8 +22,12 @@ pub enum ProblemCode {
     UnsupportedMediaType,
     /// The body is larger than permitted.
     PayloadTooLarge,
+    /// The request does not show the token that is asked for here.
+    Unauthorized,
     /// There is no such thing.
     NotFound,
+    /// What the request is about was not set up; the detail names the setting.
+    NotConfigured,
     /// The path exists, the method does not.
     MethodNotAllowed,
     /// The id was accepted before with another payload.
@@ -40,19 +44,27 @@ pub enum ProblemCode {
     StoreUnavailable,
     /// The role is stopping.
     ShuttingDown,
+    /// The role that the request was passed on to does not answer, or not as HTTP has it.
+    UpstreamUnavailable,
+    /// The role that the request was passed on to did not answer in time.
+    UpstreamTimeout,
+    /// A page of another origin asked for what only our own pages may.
+    ForeignOrigin,
     /// A defect of the role itself.
     Internal,
 }
 
 impl ProblemCode {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedJson,
         Self::ValidationFailed,
         Self::InvalidParameter,
         Self::UnsupportedMediaType,
         Self::PayloadTooLarge,
+        Self::Unauthorized,
         Self::NotFound,
+        Self::NotConfigured,
         Self::MethodNotAllowed,
         Self::IdConflict,
         Self::StateConflict,
@@ -61,6 +73,9 @@ impl ProblemCode {
         Self::SpineUnavailable,
         Self::StoreUnavailable,
         Self::ShuttingDown,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
+        Self::ForeignOrigin,
         Self::Internal,
     ];
 
@@ -68,7 +83,9 @@ impl ProblemCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedJson | Self::ValidationFailed | Self::InvalidParameter => 400,
-            Self::NotFound => 404,
+            Self::Unauthorized => 401,
+            Self::ForeignOrigin => 403,
+            Self::NotFound | Self::NotConfigured => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::IdConflict | Self::StateConflict => 409,
@@ -76,7 +93,9 @@ impl ProblemCode {
             Self::UnsupportedMediaType => 415,
             Self::Overloaded => 429,
             Self::Internal => 500,
+            Self::UpstreamUnavailable => 502,
             Self::SpineUnavailable | Self::StoreUnavailable | Self::ShuttingDown => 503,
+            Self::UpstreamTimeout => 504,
         }
     }
 
@@ -88,7 +107,9 @@ impl ProblemCode {
             Self::InvalidParameter => "A parameter is invalid",
             Self::UnsupportedMediaType => "The content type is not supported",
             Self::PayloadTooLarge => "The body is too large",
+            Self::Unauthorized => "A valid token is needed",
             Self::NotFound => "Not found",
+            Self::NotConfigured => "Not set up here",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::IdConflict => "The id belongs to another payload",
             Self::StateConflict => "Not possible in the present state",
@@ -97,6 +118,9 @@ impl ProblemCode {
             Self::SpineUnavailable => "The event spine does not answer",
             Self::StoreUnavailable => "A store does not answer",
             Self::ShuttingDown => "The service is stopping",
+            Self::UpstreamUnavailable => "The service behind does not answer",
+            Self::UpstreamTimeout => "The service behind did not answer in time",
+            Self::ForeignOrigin => "Not for pages of other origins",
             Self::Internal => "Internal error",
         }
     }
@@ -110,6 +134,8 @@ impl ProblemCode {
                 | Self::SpineUnavailable
                 | Self::StoreUnavailable
                 | Self::ShuttingDown
+                | Self::UpstreamUnavailable
+                | Self::UpstreamTimeout
         )
     }
 }

@@ -19,15 +19,18 @@ pub enum Role {
     MetricsEngine,
     /// The one read surface of every user interface.
     ReadModel,
+    /// What browsers open: the dashboard, and behind it the gateway and the read-model under one address.
+    Web,
 }
 
 impl Role {
     /// Every role, in the order in which work passes them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Gateway,
         Self::Processor,
         Self::MetricsEngine,
         Self::ReadModel,
+        Self::Web,
     ];
 
     /// The role's name in commands, labels, logs and events.
@@ -37,6 +40,7 @@ impl Role {
             Self::Processor => "processor",
             Self::MetricsEngine => "metrics-engine",
             Self::ReadModel => "read-model",
+            Self::Web => "web",
         }
     }
 
@@ -47,6 +51,7 @@ impl Role {
             Self::Processor => "executes jobs with retries and keeps their authoritative state",
             Self::MetricsEngine => "writes every lifecycle event to the event log and keeps the counters",
             Self::ReadModel => "answers every question about jobs, events, health and alerts",
+            Self::Web => "serves the dashboard and passes requests on to gateway and read-model",
         }
     }
 
@@ -56,6 +61,7 @@ impl Role {
         match self {
             Self::Gateway => 3000,
             Self::ReadModel => 8080,
+            Self::Web => 8081,
             Self::Processor => 3010,
             Self::MetricsEngine => 3020,
         }
@@ -63,7 +69,7 @@ impl Role {
 
     /// Whether users and their tools call this role (the others are called by monitoring only).
     pub const fn is_public(self) -> bool {
-        matches!(self, Self::Gateway | Self::ReadModel)
+        matches!(self, Self::Gateway | Self::ReadModel | Self::Web)
     }
 }
 
@@ -75,7 +81,7 @@ impl fmt::Display for Role {
 
 /// A name that belongs to no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role {0:?}; roles are gateway, processor, metrics-engine and read-model")]
+#[error("unknown role {0:?}; roles are gateway, processor, metrics-engine, read-model and web")]
 pub struct UnknownRole(pub String);
 
 impl FromStr for Role {

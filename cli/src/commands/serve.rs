@@ -18,7 +18,7 @@ use crate::serve::{self, Plan, ServeError};
 /// has it: run every role that you want in one command, such as `odd serve all`.
 ///
 /// With an address of a server in the environment, roles run on RabbitMQ, PostgreSQL, MongoDB and Redis, each role on
-/// those that it needs (see below). Such a role is a process like any other, in a container or not: it touches no file of
+/// those that it needs (see below; the web role needs none). Such a role is a process like any other, in a container or not: it touches no file of
 /// an instance, any number of processes may run the same role, each on ports of its own, and servers may be away when it
 /// starts: /readyz tells what it waits for, and why. A mixture of SQLite and servers is not possible.
 ///
@@ -110,8 +110,8 @@ Further settings on servers:
   ODD_EVENT_RETENTION_DAYS  days that events are kept; for ever where absent
   ODD_ENGINE                name of what started the roles, as the read-model shows it
                             [default: servers]
-  ODD_GATEWAY_URL, ODD_PROCESSOR_URL, ODD_METRICS_ENGINE_URL, ODD_READ_MODEL_URL
-                            where roles find those of other processes
+  ODD_GATEWAY_URL, ODD_PROCESSOR_URL, ODD_METRICS_ENGINE_URL, ODD_READ_MODEL_URL,
+  ODD_WEB_URL               where roles find those of other processes
 
 Further settings on SQLite:
   ODD_SQLITE_PATH           the file, instead of the instance's own

@@ -70,7 +70,7 @@ fn places(context: &Context, role: Role) -> Vec<Place> {
             "every request that changes something, to read and to try",
         )),
         Role::ReadModel => Some(("read-model API", "every question, to read and to try")),
-        Role::Processor | Role::MetricsEngine => None,
+        Role::Processor | Role::MetricsEngine | Role::Web => None,
     };
     let docs = page.map(|(name, what)| Place {
         name,

@@ -27,7 +27,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// What is open.
 pub(super) struct Adapters {
-    spine: Arc<AmqpSpine>,
+    spine: Option<Arc<AmqpSpine>>,
     job_store: Option<Arc<PostgresJobStore>>,
     event_log: Option<Arc<MongoEventLog>>,
     counters: Option<Arc<RedisCounters>>,
@@ -46,19 +46,22 @@ pub(super) async fn open(servers: &Servers) -> Result<Adapters, ServeError> {
         .redis
         .as_ref()
         .map(|address| counters(address, servers.redis_prefix.as_deref()));
-    let spine = AmqpSpine::new(AmqpOptions {
-        management_url: servers
-            .amqp_management
-            .as_ref()
-            .map(|url| url.expose().to_owned()),
-        ..AmqpOptions::new(servers.amqp.expose())
-    });
     Ok(Adapters {
-        spine,
+        spine: servers.amqp.as_ref().map(|address| spine(address, servers)),
         job_store: job_store.transpose()?.map(Arc::new),
         event_log: event_log.transpose()?.map(Arc::new),
         counters: counters.transpose()?.map(Arc::new),
         told: told(servers),
+    })
+}
+
+fn spine(address: &Address, servers: &Servers) -> Arc<AmqpSpine> {
+    AmqpSpine::new(AmqpOptions {
+        management_url: servers
+            .amqp_management
+            .as_ref()
+            .map(|url| url.expose().to_owned()),
+        ..AmqpOptions::new(address.expose())
     })
 }
 
@@ -92,7 +95,7 @@ fn unusable_address<E: Into<odd_runtime::BoxError>>(server: Server) -> impl FnOn
 /// Where everything is, without passwords.
 fn told(servers: &Servers) -> String {
     let addresses = [
-        Some(&servers.amqp),
+        servers.amqp.as_ref(),
         servers.postgres.as_ref(),
         servers.mongo.as_ref(),
         servers.redis.as_ref(),
@@ -110,7 +113,7 @@ impl Adapters {
     /// As roles take them.
     pub(super) fn parts(&self) -> Parts {
         Parts {
-            spine: self.spine.clone(),
+            spine: self.spine.clone().map(|spine| spine as _),
             job_store: self.job_store.clone().map(|store| store as _),
             event_log: self.event_log.clone().map(|log| log as _),
             counters: self.counters.clone().map(|counters| counters as _),

@@ -14,13 +14,17 @@ use super::settings::RoleSettings;
 
 /// What roles work with: at least what each role of the process needs.
 pub(super) struct Parts {
-    pub(super) spine: Arc<dyn Spine>,
+    pub(super) spine: Option<Arc<dyn Spine>>,
     pub(super) job_store: Option<Arc<dyn JobStore>>,
     pub(super) event_log: Option<Arc<dyn EventLog>>,
     pub(super) counters: Option<Arc<dyn Counters>>,
 }
 
 impl Parts {
+    fn spine(&self) -> Arc<dyn Spine> {
+        needed(self.spine.as_ref(), Server::RabbitMq)
+    }
+
     fn job_store(&self) -> Arc<dyn JobStore> {
         needed(self.job_store.as_ref(), Server::Postgres)
     }
@@ -53,20 +57,23 @@ pub(super) fn run(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> BoxFuture<'static, Result<(), RoleError>> {
-    let spine = Arc::clone(&parts.spine);
     match role {
         Role::Gateway => {
-            let ports = odd_gateway::Ports { spine };
+            let ports = odd_gateway::Ports {
+                spine: parts.spine(),
+            };
             odd_gateway::run(settings.gateway.clone(), ports, listener, shutdown).boxed()
         }
         Role::Processor => {
-            let job_store = parts.job_store();
-            let ports = odd_processor::Ports { spine, job_store };
+            let ports = odd_processor::Ports {
+                spine: parts.spine(),
+                job_store: parts.job_store(),
+            };
             odd_processor::run(settings.processor.clone(), ports, listener, shutdown).boxed()
         }
         Role::MetricsEngine => {
             let ports = odd_metrics_engine::Ports {
-                spine,
+                spine: parts.spine(),
                 event_log: parts.event_log(),
                 counters: parts.counters(),
             };
@@ -74,12 +81,13 @@ pub(super) fn run(
         }
         Role::ReadModel => {
             let ports = odd_read_model::Ports {
-                spine,
+                spine: parts.spine(),
                 job_store: parts.job_store(),
                 event_log: parts.event_log(),
                 counters: parts.counters(),
             };
             odd_read_model::run(settings.read_model.clone(), ports, listener, shutdown).boxed()
         }
+        Role::Web => odd_web::run(settings.web.clone(), listener, shutdown).boxed(),
     }
 }

@@ -76,6 +76,8 @@ impl Server {
     /// Whether a role works with it.
     pub(crate) const fn is_needed_by(self, role: Role) -> bool {
         match (self, role) {
+            // It asks other roles only.
+            (_, Role::Web) => false,
             (Self::RabbitMq, _) | (_, Role::ReadModel) => true,
             (Self::Postgres, role) => matches!(role, Role::Processor),
             (Self::MongoDb | Self::Redis, role) => matches!(role, Role::MetricsEngine),
@@ -84,9 +86,9 @@ impl Server {
 }
 
 /// Where the servers are that the roles of this process need.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Servers {
-    pub(super) amqp: Address,
+    pub(super) amqp: Option<Address>,
     /// RabbitMQ's management interface, which tells more of its queues.
     pub(super) amqp_management: Option<Address>,
     pub(super) postgres: Option<Address>,
@@ -107,12 +109,17 @@ pub(crate) fn are_set() -> bool {
     Server::ALL.into_iter().any(is_set)
 }
 
-/// The addresses that `roles` need, where any address is set; none where roles run on SQLite. What is wrong is noted.
+/// The addresses that `roles` need, where any address is set or none is needed; none where roles run on SQLite. What is
+/// wrong is noted.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     roles: &[Role],
     errors: &mut Vec<ConfigError>,
 ) -> Option<Servers> {
+    let need = |role: &Role| Server::ALL.into_iter().any(|server| server.is_needed_by(*role));
+    if !roles.iter().any(need) {
+        return Some(Servers::default());
+    }
     let texts = Server::ALL.map(|server| reader.optional_secret::<String>(server.variable()));
     let set: Vec<_> = Server::ALL
         .into_iter()
@@ -131,7 +138,7 @@ pub(super) fn read(
     // Read before anything is given up, so that everything wrong is told at once.
     let (amqp_management, retention) = (management(reader, errors), retention(reader, roles));
     Some(Servers {
-        amqp: amqp?,
+        amqp,
         amqp_management,
         postgres,
         mongo,
@@ -288,6 +295,7 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
+        assert!(needed(Role::Web).is_empty());
         assert_eq!(needed(Role::Gateway), [Server::RabbitMq]);
         assert_eq!(needed(Role::Processor), [Server::RabbitMq, Server::Postgres]);
         assert_eq!(needed(Role::MetricsEngine), [Server::RabbitMq, Server::MongoDb]);

@@ -32,6 +32,7 @@ pub(super) struct RoleSettings {
     pub(super) processor: odd_processor::Config,
     pub(super) metrics_engine: odd_metrics_engine::Config,
     pub(super) read_model: odd_read_model::Config,
+    pub(super) web: odd_web::Config,
     /// Roles whose address the environment gives.
     addressed: Vec<Role>,
 }
@@ -111,6 +112,7 @@ impl RoleSettings {
             processor: odd_processor::Config::read(reader),
             metrics_engine: odd_metrics_engine::Config::default(),
             read_model,
+            web: odd_web::Config::read(reader),
             addressed: if on_servers { addressed(source) } else { Vec::new() },
         }
     }
@@ -120,7 +122,11 @@ impl RoleSettings {
     pub(super) fn point_at_each_other(&mut self, process: &ProcessFile, alone: bool) {
         let url = |role: Role| process.url(role).filter(|_| !self.addressed.contains(&role));
         if let Some(url) = url(Role::ReadModel) {
-            self.gateway.read_model_url = url;
+            self.gateway.read_model_url.clone_from(&url);
+            self.web.read_model_url = url;
+        }
+        if let Some(url) = url(Role::Gateway) {
+            self.web.gateway_url = url;
         }
         let here: Vec<(Role, String)> = Role::ALL
             .into_iter()
@@ -154,6 +160,7 @@ fn addressed(source: &Source) -> Vec<Role> {
         Role::Processor => env::PROCESSOR_URL,
         Role::MetricsEngine => env::METRICS_ENGINE_URL,
         Role::ReadModel => env::READ_MODEL_URL,
+        Role::Web => env::WEB_URL,
     };
     let is_set = |role: &Role| {
         source

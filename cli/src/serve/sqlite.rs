@@ -49,7 +49,7 @@ pub(super) async fn serve(
 async fn open(path: &Path, options: Options) -> Result<Parts, ServeError> {
     let database = Database::open(path, options).await?;
     Ok(Parts {
-        spine: EmbeddedSpine::open(&database).await?,
+        spine: Some(EmbeddedSpine::open(&database).await?),
         job_store: Some(Arc::new(SqliteJobStore::open(&database).await?)),
         event_log: Some(Arc::new(SqliteEventLog::new(&database))),
         counters: Some(Arc::new(SqliteCounters::new(&database))),

@@ -133,7 +133,7 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_checked() {
     assert!(output.stdout.is_empty(), "{output:?}");
 }
 
-/// Two of four roles: what depends on the others fails, what does not passes, and the exit code says so.
+/// Two of five roles: what depends on the others fails, what does not passes, and the exit code says so.
 #[tokio::test]
 async fn missing_roles_fail_the_gate() {
     let odd = instance();

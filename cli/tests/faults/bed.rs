@@ -85,6 +85,7 @@ pub(crate) struct Bed {
     pub(crate) processors: Vec<RoleProcess>,
     pub(crate) metrics_engine: RoleProcess,
     pub(crate) read_model: RoleProcess,
+    pub(crate) web: RoleProcess,
     /// Between the processors and PostgreSQL.
     pub(crate) to_postgres: FaultProxy,
     /// Address of PostgreSQL through it.
@@ -128,6 +129,7 @@ impl Bed {
             processors: Vec::new(),
             metrics_engine: role(Role::MetricsEngine, None),
             read_model: role(Role::ReadModel, None),
+            web: role(Role::Web, None),
             ledger: Ledger::at(home.path().join("accepted.txt")),
             stores: stores(&places).await,
             http: reqwest::Client::builder()
@@ -146,8 +148,16 @@ impl Bed {
             _turn: turn,
         };
         let read_model = bed.read_model.url();
-        bed.gateway.set(env::READ_MODEL_URL, read_model);
-        for role in [&mut bed.gateway, &mut bed.metrics_engine, &mut bed.read_model] {
+        let gateway = bed.gateway.url();
+        bed.gateway.set(env::READ_MODEL_URL, read_model.clone());
+        bed.web.set(env::READ_MODEL_URL, read_model);
+        bed.web.set(env::GATEWAY_URL, gateway);
+        for role in [
+            &mut bed.gateway,
+            &mut bed.metrics_engine,
+            &mut bed.read_model,
+            &mut bed.web,
+        ] {
             role.start();
         }
         bed.ready().await;
@@ -172,10 +182,8 @@ impl Bed {
 
     /// Waits until every role says that it is ready.
     pub(crate) async fn ready(&self) {
-        for role in [&self.gateway, &self.metrics_engine, &self.read_model]
-            .into_iter()
-            .chain(&self.processors)
-        {
+        let others = [&self.gateway, &self.metrics_engine, &self.read_model, &self.web];
+        for role in others.into_iter().chain(&self.processors) {
             role.ready(&self.http).await;
         }
     }

@@ -13,6 +13,7 @@ fn of(bed: &mut Bed, role: Role) -> &mut RoleProcess {
         Role::Processor => &mut bed.processors[0],
         Role::MetricsEngine => &mut bed.metrics_engine,
         Role::ReadModel => &mut bed.read_model,
+        Role::Web => &mut bed.web,
     }
 }
 

@@ -71,6 +71,7 @@ fn role_url(reader: &mut Reader<'_>, role: Role, offset: u16) -> String {
         Role::Processor => env::PROCESSOR_URL,
         Role::MetricsEngine => env::METRICS_ENGINE_URL,
         Role::ReadModel => env::READ_MODEL_URL,
+        Role::Web => env::WEB_URL,
     };
     let Some(url) = reader.optional::<String>(name) else {
         return default_url(role, offset);
@@ -125,7 +126,8 @@ mod tests {
                 "http://gateway:3000",
                 "http://127.0.0.1:16010",
                 "http://127.0.0.1:16020",
-                "http://127.0.0.1:21080"
+                "http://127.0.0.1:21080",
+                "http://127.0.0.1:21081"
             ]
         );
         assert_eq!(config.origins.len(), 1);

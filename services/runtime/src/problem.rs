@@ -187,7 +187,10 @@ mod tests {
             (414, ProblemCode::InvalidParameter)
         );
         let problem = document(complete((StatusCode::BAD_GATEWAY, "oh").into_response(), "c")).await;
-        assert_eq!((problem.status, problem.code), (502, ProblemCode::Internal));
+        assert_eq!(
+            (problem.status, problem.code),
+            (502, ProblemCode::UpstreamUnavailable)
+        );
         let json = (StatusCode::SERVICE_UNAVAILABLE, axum::Json(1)).into_response();
         let bytes = axum::body::to_bytes(complete(json, "c").into_body(), 9)
             .await

@@ -1,0 +1,105 @@
+//! Settings of the web role.
+
+use odd_contracts::Role;
+use odd_contracts::names::env;
+use odd_runtime::config::Reader;
+
+/// Settings of the web role. Each has a default.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Base address of the gateway, such as `http://127.0.0.1:3000`.
+    pub gateway_url: String,
+    /// Base address of the read-model, such as `http://127.0.0.1:8080`.
+    pub read_model_url: String,
+    /// What was added to every published port, so that links lead to the pages of this instance; 0 by default.
+    pub port_offset: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            gateway_url: default_url(Role::Gateway, 0),
+            read_model_url: default_url(Role::ReadModel, 0),
+            port_offset: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings; what is wrong with them stays with the reader.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let port_offset = reader.or(env::PORT_OFFSET, 0_u16);
+        Self {
+            gateway_url: role_url(reader, env::GATEWAY_URL, Role::Gateway, port_offset),
+            read_model_url: role_url(reader, env::READ_MODEL_URL, Role::ReadModel, port_offset),
+            port_offset,
+        }
+    }
+}
+
+fn default_url(role: Role, offset: u16) -> String {
+    let port = u32::from(role.default_port()) + u32::from(offset);
+    format!("http://127.0.0.1:{port}")
+}
+
+fn role_url(reader: &mut Reader<'_>, name: &str, role: Role, offset: u16) -> String {
+    let Some(url) = reader.optional::<String>(name) else {
+        return default_url(role, offset);
+    };
+    let plain = reqwest::Url::parse(&url).is_ok_and(|url| {
+        let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
+        url.scheme() == "http" && url.has_host() && bare
+    });
+    if !plain {
+        reader.reject(
+            name,
+            format!("expected an address such as {}", default_url(role, offset)),
+        );
+    }
+    url.trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use odd_runtime::config::Source;
+
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Result<Config, usize> {
+        let source = Source::from_map(values.iter().copied());
+        let mut reader = Reader::new(&source);
+        let config = Config::read(&mut reader);
+        reader.finish().map_err(|errors| errors.0.len())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.gateway_url, "http://127.0.0.1:3000");
+        assert_eq!(config.read_model_url, "http://127.0.0.1:8080");
+        assert_eq!(config.port_offset, 0);
+    }
+
+    #[test]
+    fn addresses_are_given_or_follow_the_port_offset() {
+        let values = [
+            (env::PORT_OFFSET, "13000"),
+            (env::GATEWAY_URL, "http://gateway:3000/"),
+        ];
+        let config = read(&values).unwrap();
+        assert_eq!(config.gateway_url, "http://gateway:3000");
+        assert_eq!(config.read_model_url, "http://127.0.0.1:21080");
+        assert_eq!(config.port_offset, 13_000);
+    }
+
+    #[test]
+    fn every_bad_setting_is_reported() {
+        let values = [
+            (env::PORT_OFFSET, "-1"),
+            (env::GATEWAY_URL, "ftp://there"),
+            (env::READ_MODEL_URL, "http://user@there"),
+        ];
+        assert_eq!(read(&values).unwrap_err(), 3);
+    }
+}
