@@ -124,6 +124,11 @@ impl Instance {
         self.directory().join("process.json")
     }
 
+    /// The file that tells which containers run it.
+    pub fn stack_file(&self) -> PathBuf {
+        self.directory().join("stack.json")
+    }
+
     /// The file that whoever starts or stops it holds a lock on. Outside its directory, so that the directory can be removed under the lock.
     pub fn lock_file(&self) -> PathBuf {
         self.home.instances().join(format!("{}.lock", self.name))
