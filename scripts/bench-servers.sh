@@ -6,7 +6,8 @@
 # ODD_BENCH_MONGO_IMAGE names another MongoDB image (scripts/images.sh makes odd-offline/mongo-fast).
 set -euo pipefail
 
-odd=$1
+odd=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=${2:-120000}
 concurrency=${ODD_BENCH_CONCURRENCY:-256}
 roles="gateway processor metrics-engine read-model"
@@ -26,9 +27,11 @@ tidy_up() {
 trap tidy_up EXIT
 trap 'exit 130' INT TERM
 
-# The image of a server: the official one where the engine has it, else the offline one.
+# The image of a server: the official one of compose.yaml where the engine has it, else the offline one.
 image() {
-    if docker image inspect "$1" >/dev/null 2>&1; then echo "$1"; else echo "odd-offline/$2:latest"; fi
+    local official
+    official=$(sed -n "s/^    image: \($1:[^ ]*\)$/\1/p" compose/compose.yaml)
+    if docker image inspect "$official" >/dev/null 2>&1; then echo "$official"; else echo "odd-offline/$1:latest"; fi
 }
 
 start() {
@@ -70,10 +73,10 @@ usage() {
     for role in $roles; do echo "$role $(cpu_of "${pid[$role]}")"; done
 }
 
-start postgres -p 127.0.0.1::5432 -e POSTGRES_USER=odd -e POSTGRES_DB=odd -e POSTGRES_PASSWORD=$password "$(image postgres:17 postgres)"
-start rabbitmq -p 127.0.0.1::5672 -p 127.0.0.1::15672 -e RABBITMQ_DEFAULT_USER=odd -e RABBITMQ_DEFAULT_PASS=$password "$(image rabbitmq:4-management rabbitmq)"
-start redis -p 127.0.0.1::6379 "$(image redis:8 redis)" redis-server --requirepass $password
-start mongo -p 127.0.0.1::27017 -e MONGO_INITDB_ROOT_USERNAME=odd -e MONGO_INITDB_ROOT_PASSWORD=$password "${ODD_BENCH_MONGO_IMAGE:-$(image mongo:8 mongo)}"
+start postgres -p 127.0.0.1::5432 -e POSTGRES_USER=odd -e POSTGRES_DB=odd -e POSTGRES_PASSWORD=$password "$(image postgres)"
+start rabbitmq -p 127.0.0.1::5672 -p 127.0.0.1::15672 -e RABBITMQ_DEFAULT_USER=odd -e RABBITMQ_DEFAULT_PASS=$password "$(image rabbitmq)"
+start redis -p 127.0.0.1::6379 "$(image redis)" redis-server --requirepass $password
+start mongo -p 127.0.0.1::27017 -e MONGO_INITDB_ROOT_USERNAME=odd -e MONGO_INITDB_ROOT_PASSWORD=$password "${ODD_BENCH_MONGO_IMAGE:-$(image mongo)}"
 
 ODD_AMQP_URL=amqp://odd:$password@127.0.0.1:$(port rabbitmq 5672)/%2f
 ODD_AMQP_MANAGEMENT_URL=http://odd:$password@127.0.0.1:$(port rabbitmq 15672)

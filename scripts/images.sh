@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the offline images: the servers that odd needs, from Debian packages, for machines that reach no image registry.
-# usage: scripts/images.sh [--list] [NAME…]      (all of them where none is named)
+# usage: scripts/images.sh [--list] [NAME…]      (all of them where none is named: servers, the base that they stand on, and the tool `compose`)
 #
 # An image is called odd-offline/NAME:HASH, and also odd-offline/NAME:latest. HASH are the first 12 hexadecimal digits of the SHA-256 of, one
 # after the other for each file of compose/images/base/ and then each of compose/images/NAME/ (once for `base` itself): its path relative to
@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly recipes=compose/images
 readonly prefix=odd-offline
-readonly all=(postgres rabbitmq redis mongo prometheus alertmanager compose)
+readonly all=(base postgres rabbitmq redis mongo prometheus alertmanager compose)
 readonly certificates=/etc/ssl/certs/ca-certificates.crt
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/odd
 started=$SECONDS
@@ -67,16 +67,13 @@ list() {
     done
 }
 
-# What the build needs beside an engine. Installed where we may.
-require_tools() {
-    docker info >/dev/null 2>&1 || fail "no Docker engine answers: start one, or run scripts/docker.sh"
+# Installs mmdebstrap, which makes the base image, where it is missing and we may. Where neither is so the base is made on Debian's own image.
+prepare_bootstrap() {
     if command -v mmdebstrap >/dev/null 2>&1; then
         return
     fi
-    if ! command -v apt-get >/dev/null 2>&1; then
-        fail "the offline images are built on Debian or Ubuntu only (with mmdebstrap); elsewhere give Docker access to an image registry"
-    elif [ "$(id -u)" -ne 0 ]; then
-        fail "mmdebstrap is missing. Run: sudo apt-get update && sudo apt-get install -y mmdebstrap debian-archive-keyring"
+    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
+        return 1
     fi
     say "installing mmdebstrap"
     # Package lists are fetched only where those at hand do not suffice.
@@ -89,7 +86,9 @@ require_tools() {
 # Proxies of the environment, or else those of the host's apt, reach the builds without staying in an image.
 export_proxies() {
     local name proxy=
-    eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    if command -v apt-config >/dev/null 2>&1; then
+        eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    fi
     if [ -z "${http_proxy:-}" ] && [ -n "$proxy" ]; then
         export http_proxy=$proxy
     fi
@@ -99,7 +98,22 @@ export_proxies() {
 }
 
 build_base() {
-    local reference=$1 archive=$work/base.tar began=$SECONDS
+    local reference=$1 began=$SECONDS
+    if prepare_bootstrap; then
+        bootstrap_base "$reference" || explain base
+    else
+        base_from_registry "$reference" || {
+            say "base: neither can an image registry be reached nor mmdebstrap be installed here. On Debian or Ubuntu run:" \
+                "sudo apt-get update && sudo apt-get install -y mmdebstrap debian-archive-keyring"
+            explain base
+        }
+    fi
+    docker tag "$reference" "$prefix/base:latest"
+    say "base: made in $((SECONDS - began)) s"
+}
+
+bootstrap_base() {
+    local reference=$1 archive=$work/base.tar
     # Memory is much faster to unpack into than a disk, and 300 MB suffice. Programs have to run there, and devices to work.
     local scratch=$work
     if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 1000000 ] &&
@@ -110,9 +124,23 @@ build_base() {
     chmod 755 "$scratch"
     TMPDIR=$scratch bash "$recipes/base/rootfs.sh" "$archive" >"$work/base.log" 2>&1 || return 1
     docker import -c 'ENV LANG=C.UTF-8' -c 'CMD ["bash"]' "$archive" "$reference" >>"$work/base.log" 2>&1 || return 1
-    docker tag "$reference" "$prefix/base:latest"
     rm -f "$archive"
-    say "base: made in $((SECONDS - began)) s"
+}
+
+# The same release and settings on top of Debian's own image, for machines that are not Debian, and users who are not root.
+base_from_registry() {
+    local reference=$1 context
+    context=$(context_of base)
+    cat >"$context/Dockerfile" <<'DOCKERFILE'
+FROM debian:trixie-slim
+COPY apt.conf /etc/apt/apt.conf.d/99-odd
+COPY dpkg.cfg /etc/dpkg/dpkg.cfg.d/90-odd
+COPY policy-rc.d /usr/sbin/policy-rc.d
+ENV LANG=C.UTF-8
+RUN chmod 755 /usr/sbin/policy-rc.d
+CMD ["bash"]
+DOCKERFILE
+    docker build --force-rm ${build_arguments[@]+"${build_arguments[@]}"} --tag "$reference" "$context" >"$work/base.log" 2>&1
 }
 
 # The packages of the MongoDB stand-in, fetched by the host's pip, which knows the host's indexes and certificates. Where that fails the
@@ -120,7 +148,7 @@ build_base() {
 fetch_wheels() {
     local machine wheels
     machine=$(uname -m)
-    wheels=$cache/wheels-$(sha256sum "$recipes/mongo/requirements.txt" | cut -c 1-12)-$machine
+    wheels=$cache/wheels-$(digest <"$recipes/mongo/requirements.txt")-$machine
     if [ ! -d "$wheels" ]; then
         rm -rf "$wheels".part.*
         local part=$wheels.part.$$
@@ -153,7 +181,7 @@ context_of() {
 }
 
 build() {
-    local name=$1 reference=$2 base=$3 began=$SECONDS arguments=("${build_arguments[@]}")
+    local name=$1 reference=$2 base=$3 began=$SECONDS arguments=(${build_arguments[@]+"${build_arguments[@]}"})
     if [ "$name" = mongo ] && [ -n "${PIP_INDEX_URL:-}" ]; then
         arguments+=(--build-arg PIP_INDEX_URL)
     fi
@@ -192,7 +220,7 @@ build_all() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
 
-    require_tools
+    docker info >/dev/null 2>&1 || fail "no Docker engine answers: start one, or run scripts/docker.sh"
     build_arguments=()
     export_proxies
     local wheels_job=
@@ -203,7 +231,7 @@ build_all() {
     base=$(reference_of base)
     if ! present "$base"; then
         say "base: making a Debian root file system"
-        build_base "$base" || explain base
+        build_base "$base"
     fi
     [ -z "$wheels_job" ] || wait "$wheels_job"
     say "building ${missing[*]}"
@@ -252,9 +280,8 @@ main() {
         case $name in
             --list) mode=list ;;
             --fast) mode=fast ;;
-            base) names+=("$name") ;;
             *)
-                [[ " ${all[*]} " == *" $name "* ]] || fail "there is no image $name: choose from base ${all[*]}"
+                [[ " ${all[*]} " == *" $name "* ]] || fail "there is no image $name: choose from ${all[*]}"
                 names+=("$name")
                 ;;
         esac

@@ -43,13 +43,13 @@ impl Service {
         }
     }
 
-    /// Reference of the image that users get.
+    /// Reference of the image that users get: the one in `compose/compose.yaml`.
     pub fn official(self) -> &'static str {
         match self {
-            Self::Postgres => "postgres:17",
-            Self::Rabbitmq => "rabbitmq:4-management",
-            Self::Redis => "redis:8",
-            Self::Mongo => "mongo:8",
+            Self::Postgres => "postgres:17.11",
+            Self::Rabbitmq => "rabbitmq:4.2.9-management",
+            Self::Redis => "redis:8.2.9",
+            Self::Mongo => "mongo:8.0.29",
         }
     }
 
