@@ -1,13 +1,23 @@
 //! What the gateway counts.
 
 use odd_contracts::api::BatchResult;
-use odd_contracts::names::metric;
-use odd_contracts::{JobAccepted, Problem};
+use odd_contracts::names::metric::{self, OTHER_TYPE};
+use odd_contracts::{JobAccepted, Problem, ProblemCode};
 use odd_runtime::{Metrics, TypeLabel};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 /// Value of the label `type` of a submission without a valid type.
 const UNKNOWN_TYPE: &str = "unknown";
+
+/// Why submissions are refused, mostly.
+const REFUSALS: [ProblemCode; 6] = [
+    ProblemCode::MalformedJson,
+    ProblemCode::ValidationFailed,
+    ProblemCode::PayloadTooLarge,
+    ProblemCode::IdConflict,
+    ProblemCode::Overloaded,
+    ProblemCode::SpineUnavailable,
+];
 
 /// The gateway's metrics.
 pub(crate) struct GatewayMetrics {
@@ -27,19 +37,28 @@ impl GatewayMetrics {
     /// # Errors
     /// Where a name is taken.
     pub(crate) fn register(metrics: &Metrics) -> prometheus::Result<Self> {
+        let submitted = metrics.counter_vec(
+            metric::GATEWAY_SUBMITTED,
+            "Submissions received, by type; `unknown` where it is no valid one.",
+            &["type"],
+        )?;
+        let rejected = metrics.counter_vec(
+            metric::GATEWAY_REJECTED,
+            "Submissions refused, by problem code.",
+            &["code"],
+        )?;
+        // A counter that appears with its first increment hides it from rates.
+        for job_type in [UNKNOWN_TYPE, OTHER_TYPE] {
+            submitted.with_label_values(&[job_type]);
+        }
+        for refusal in REFUSALS {
+            rejected.with_label_values(&[code(&Problem::new(refusal, ""))]);
+        }
         Ok(Self {
-            submitted: metrics.counter_vec(
-                metric::GATEWAY_SUBMITTED,
-                "Submissions received, by type; `unknown` where it is no valid one.",
-                &["type"],
-            )?,
+            submitted,
             types: TypeLabel::default(),
             accepted: metrics.counter(metric::GATEWAY_ACCEPTED, "Submissions answered with 202.")?,
-            rejected: metrics.counter_vec(
-                metric::GATEWAY_REJECTED,
-                "Submissions refused, by problem code.",
-                &["code"],
-            )?,
+            rejected,
             events_dropped: metrics.counter(
                 metric::GATEWAY_EVENTS_DROPPED,
                 "job.created events left to the processor, which publishes each again.",

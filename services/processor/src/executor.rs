@@ -105,7 +105,7 @@ impl Executor {
             attempt: claimed.record.attempt,
             cancelled: stop.token.clone(),
         };
-        let _running = self.meters.running();
+        let _running = self.meters.running(claimed);
         let outcome = tokio::select! {
             biased;
             result = AssertUnwindSafe(handler.execute(execution)).catch_unwind() => {

@@ -107,7 +107,7 @@ fn start(
     let shutdown = tasks.shutdown().clone();
     let by = odd_runtime::producer(Role::Processor);
     let lease = config.lease;
-    let meters = Arc::new(Meters::register(metrics)?);
+    let meters = Arc::new(Meters::register(metrics, config.slots)?);
     let in_hand = Arc::new(InHand::default());
     let wake_up = Arc::new(WakeUp::default());
     let room = Room::new(CAPACITY);

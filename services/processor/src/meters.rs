@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use odd_contracts::names::metric;
-use odd_contracts::{AttemptOutcome, JobId, JobStatus};
+use odd_contracts::names::{metric, spine};
+use odd_contracts::{AttemptOutcome, JobId, JobRecord, JobStatus, Timestamp};
 use odd_runtime::Metrics;
 use odd_runtime::prometheus::{self, Histogram, IntCounter, IntCounterVec, IntGauge};
 use odd_store::{Claimed, Commit};
@@ -19,6 +19,8 @@ pub(crate) struct Meters {
     invalid: IntCounter,
     dead_lettered: IntCounterVec,
     seconds: Histogram,
+    queue_wait: Histogram,
+    latency: Histogram,
     running: IntGauge,
     /// Jobs that ended by being taken, of which the store may tell more than once.
     ended_by_taking: Mutex<HashSet<JobId>>,
@@ -28,7 +30,18 @@ pub(crate) struct Meters {
 const REMEMBERED: usize = 4_096;
 
 impl Meters {
-    pub(crate) fn register(metrics: &Metrics) -> prometheus::Result<Self> {
+    /// The metrics of a processor that executes `slots` jobs at the same time.
+    pub(crate) fn register(metrics: &Metrics, slots: usize) -> prometheus::Result<Self> {
+        let available = metrics.gauge(
+            metric::PROCESSOR_SLOTS,
+            "Executions that may run at the same time.",
+        )?;
+        available.set(i64::try_from(slots).unwrap_or(i64::MAX));
+        let dead_lettered = metrics.counter_vec(metric::DEAD_LETTERED, "Messages put aside.", &["reason"])?;
+        // A counter that appears with its first increment hides it from rates.
+        for reason in spine::reason::ALL {
+            dead_lettered.with_label_values(&[reason]);
+        }
         Ok(Self {
             processed: metrics.counter(
                 metric::PROCESSOR_PROCESSED,
@@ -45,15 +58,27 @@ impl Meters {
                 metric::PROCESSOR_VALIDATION_FAILED,
                 "Work messages that were no valid job.",
             )?,
-            dead_lettered: metrics.counter_vec(metric::DEAD_LETTERED, "Messages put aside.", &["reason"])?,
+            dead_lettered,
             seconds: metrics.histogram(metric::PROCESSOR_SECONDS, "Seconds that one execution took.")?,
+            queue_wait: metrics.histogram(
+                metric::PROCESSOR_QUEUE_WAIT_SECONDS,
+                "Seconds from when a job could run to the start of its first execution.",
+            )?,
+            latency: metrics.histogram(
+                metric::PROCESSOR_LATENCY_SECONDS,
+                "Seconds from when a job could run to its end.",
+            )?,
             running: metrics.gauge(metric::PROCESSOR_RUNNING, "Executions running now.")?,
             ended_by_taking: Mutex::default(),
         })
     }
 
-    /// Counts an execution as running until the guard is dropped.
-    pub(crate) fn running(&self) -> impl Drop + use<> {
+    /// Counts an execution that begins as running until the guard is dropped.
+    pub(crate) fn running(&self, claimed: &Claimed) -> impl Drop + use<> {
+        if let [first] = &*claimed.attempts {
+            let wait = first.started_at.since(could_run_at(&claimed.record));
+            self.queue_wait.observe(wait.as_secs_f64());
+        }
         self.running.inc();
         Running(self.running.clone())
     }
@@ -70,6 +95,10 @@ impl Meters {
                 Some(AttemptOutcome::Lost),
                 "nobody is left to commit a lost attempt"
             );
+        }
+        if let Some(finished_at) = commit.record.finished_at {
+            let latency = finished_at.since(could_run_at(&commit.record));
+            self.latency.observe(latency.as_secs_f64());
         }
         match commit.record.job.status {
             JobStatus::Retrying => self.retried.inc(),
@@ -115,6 +144,11 @@ impl Meters {
         self.invalid.inc();
         self.dead_lettered.with_label_values(&[reason]).inc();
     }
+}
+
+/// When nothing but free slots kept a job from running: it was published, or the instant came that it was delayed to.
+fn could_run_at(record: &JobRecord) -> Timestamp {
+    record.scheduled_for.unwrap_or(record.submitted_at)
 }
 
 struct Running(IntGauge);

@@ -14,6 +14,9 @@ pub enum ServeError {
     /// The description of the interface cannot be written as JSON.
     #[error("the OpenAPI document cannot be written")]
     OpenApi(#[source] serde_json::Error),
+    /// The readiness is shown by another server's metrics already.
+    #[error("the readiness cannot be shown among the metrics")]
+    Metrics(#[source] prometheus::Error),
 }
 
 /// Why a role ended, other than being told to.

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use odd_contracts::api::Health;
+use odd_contracts::names::metric;
 use odd_contracts::{Role, VERSION};
+use prometheus::{HistogramOpts, HistogramVec};
 use tokio::time::Instant;
 
+use crate::metrics::SECONDS;
 use crate::tasks::Tasks;
 
 /// A check whose last answer is older has failed.
@@ -30,6 +33,8 @@ struct Inner {
     role: Role,
     draining: AtomicBool,
     checks: RwLock<BTreeMap<String, Check>>,
+    /// How quickly the probed dependencies answer.
+    answer_seconds: HistogramVec,
 }
 
 /// One dependency of a role. Clones are the same check.
@@ -42,15 +47,21 @@ struct State {
     failures: u32,
     reason: String,
     answered: Option<Instant>,
+    /// Whether the role is of no use without it.
+    required: bool,
 }
 
 impl Readiness {
+    /// What `/readyz` says of a role, and of a dependency, that is well.
+    pub(crate) const OK: &str = "ok";
+
     /// Ready, until a check is required.
     pub fn new(role: Role) -> Self {
         Self(Arc::new(Inner {
             role,
             draining: AtomicBool::new(false),
             checks: RwLock::default(),
+            answer_seconds: answer_seconds(),
         }))
     }
 
@@ -61,34 +72,74 @@ impl Readiness {
 
     /// Requires a dependency. It is not ready until it answered for the first time. A name required twice is one check.
     pub fn require(&self, name: &str) -> Check {
+        self.check(name, true)
+    }
+
+    /// Tells of a dependency without which the role is of use all the same: `/readyz` shows what it says, and is 200.
+    pub fn observe(&self, name: &str) -> Check {
+        self.check(name, false)
+    }
+
+    fn check(&self, name: &str, required: bool) -> Check {
         let mut checks = self.0.checks.write().unwrap_or_else(PoisonError::into_inner);
-        checks.entry(name.to_owned()).or_insert_with(Check::new).clone()
+        let check = checks.entry(name.to_owned());
+        check.or_insert_with(|| Check::new(required)).clone()
     }
 
     /// Requires a dependency and asks it every `interval` (at least every [`STALE_AFTER`] / 3) until the
     /// shutdown, waiting at most three seconds for an answer. Why it does not answer is logged once, and again when the
     /// reason changes.
-    pub fn probe<F, Fut, E>(&self, tasks: &Tasks, name: &str, interval: Duration, mut ask: F) -> Check
+    pub fn probe<F, Fut, E>(&self, tasks: &Tasks, name: &str, interval: Duration, ask: F) -> Check
     where
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Display + Send,
     {
-        let check = self.require(name);
+        self.ask_again_and_again(self.require(name), tasks, name, interval, ask)
+    }
+
+    /// The same of a dependency that is only observed.
+    pub fn probe_observed<F, Fut, E>(&self, tasks: &Tasks, name: &str, interval: Duration, ask: F) -> Check
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send,
+    {
+        self.ask_again_and_again(self.observe(name), tasks, name, interval, ask)
+    }
+
+    fn ask_again_and_again<F, Fut, E>(
+        &self,
+        check: Check,
+        tasks: &Tasks,
+        name: &str,
+        interval: Duration,
+        mut ask: F,
+    ) -> Check
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send,
+    {
         let answers = check.clone();
         let interval = interval.min(STALE_AFTER / 3);
         let shutdown = tasks.shutdown().clone();
         let mut story = Story::of(name);
+        let seconds = self.answer_seconds().with_label_values(&[name]);
         tasks.spawn(format!("probe of {name}"), async move {
             let probing = async move {
                 loop {
+                    let asked = Instant::now();
                     let answer = match tokio::time::timeout(PROBE_LIMIT, ask()).await {
                         Ok(answer) => answer.map_err(|error| error.to_string()),
                         Err(_) => Err("no answer in time".to_owned()),
                     };
                     story.tell(&answer);
                     match answer {
-                        Ok(()) => answers.ok(),
+                        Ok(()) => {
+                            seconds.observe(asked.elapsed().as_secs_f64());
+                            answers.ok();
+                        }
                         Err(reason) => answers.failed(reason),
                     }
                     tokio::time::sleep(interval).await;
@@ -100,6 +151,11 @@ impl Readiness {
             }
         });
         check
+    }
+
+    /// Seconds that each probed dependency took to answer well.
+    pub(crate) fn answer_seconds(&self) -> &HistogramVec {
+        &self.0.answer_seconds
     }
 
     /// The role is about to stop: not ready from now on, whatever its checks say.
@@ -119,29 +175,25 @@ impl Readiness {
 
     /// Answer of `/healthz`: the process lives.
     pub fn liveness(&self) -> Health {
-        self.answer("ok".to_owned(), BTreeMap::new())
+        self.answer(Self::OK.to_owned(), BTreeMap::new())
     }
 
     /// Answer of `/readyz`, and whether it is ready.
     pub fn report(&self) -> (bool, Health) {
+        let failing = self.failing();
         let checks: BTreeMap<_, _> = self
             .checks()
             .into_iter()
-            .map(|(name, check)| (name, check.verdict().err().unwrap_or_else(|| "ok".to_owned())))
-            .collect();
-        let failing: Vec<_> = checks
-            .iter()
-            .filter(|(_, state)| *state != "ok")
-            .map(|(name, _)| name.as_str())
+            .map(|(name, check)| (name, check.verdict().err().unwrap_or_else(|| Self::OK.to_owned())))
             .collect();
         let status = if self.is_draining() {
             "draining".to_owned()
         } else if failing.is_empty() {
-            "ok".to_owned()
+            Self::OK.to_owned()
         } else {
             format!("not ready: {}", failing.join(", "))
         };
-        (status == "ok", self.answer(status, checks))
+        (status == Self::OK, self.answer(status, checks))
     }
 
     fn answer(&self, status: String, checks: BTreeMap<String, String>) -> Health {
@@ -154,8 +206,9 @@ impl Readiness {
     }
 
     fn failing(&self) -> Vec<String> {
-        let failing = |(name, check): (String, Check)| check.verdict().err().map(|_| name);
-        self.checks().into_iter().filter_map(failing).collect()
+        let failing = |check: &Check| check.is_required() && !check.is_ready();
+        let checks = self.checks().into_iter();
+        checks.filter(|(_, check)| failing(check)).map(|(name, _)| name).collect()
     }
 
     fn checks(&self) -> BTreeMap<String, Check> {
@@ -165,6 +218,12 @@ impl Readiness {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
+
+fn answer_seconds() -> HistogramVec {
+    let help = "Seconds that a dependency took to answer whether it is well.";
+    let options = HistogramOpts::new(metric::DEPENDENCY_SECONDS, help).buckets(SECONDS.to_vec());
+    HistogramVec::new(options, &["dependency"]).expect("its name, label and buckets are valid")
 }
 
 /// What the log says of a dependency: each change, not each answer.
@@ -199,12 +258,13 @@ impl Story {
 }
 
 impl Check {
-    fn new() -> Self {
+    fn new(required: bool) -> Self {
         Self(Arc::new(Mutex::new(State {
             ready: false,
             failures: 0,
             reason: "has not answered yet".to_owned(),
             answered: None,
+            required,
         })))
     }
 
@@ -235,6 +295,10 @@ impl Check {
     /// Why the dependency does not count as ready, where it does not.
     pub fn reason(&self) -> Option<String> {
         self.verdict().err()
+    }
+
+    fn is_required(&self) -> bool {
+        self.state().required
     }
 
     fn verdict(&self) -> Result<(), String> {
@@ -275,6 +339,21 @@ mod tests {
         assert_eq!(health.checks["spine"], "refused");
         check.ok();
         assert!(readiness.is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_observed_is_told_and_makes_nothing_unready() {
+        let readiness = Readiness::new(Role::Web);
+        let (needed, other) = (readiness.require("spine"), readiness.observe("gateway"));
+        needed.ok();
+        assert!(!other.is_ready());
+        let (ready, health) = readiness.report();
+        assert!(ready && readiness.is_ready());
+        assert_eq!(health.status, "ok");
+        assert_eq!(health.checks["gateway"], "has not answered yet");
+        needed.failed("refused");
+        needed.failed("refused");
+        assert_eq!(readiness.report().1.status, "not ready: spine");
     }
 
     #[test]

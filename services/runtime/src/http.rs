@@ -17,6 +17,7 @@ use odd_contracts::Role;
 use tokio::net::TcpListener;
 use utoipa::openapi::OpenApi;
 
+pub use accept::Peer;
 pub use builtin::with_builtin;
 pub use cors::{InvalidOrigin, Origin};
 
@@ -135,6 +136,7 @@ impl Server {
     async fn serve_within(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         let (head, delay, readiness) = (self.limits.head, self.drain_delay, self.readiness.clone());
+        self.metrics.watch(&readiness).map_err(ServeError::Metrics)?;
         let router = self.router(&shutdown)?;
         tracing::info!(%address, "listening");
         accept::serve(

@@ -2,12 +2,14 @@
 
 mod http;
 mod process;
+mod readiness;
 mod type_label;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use odd_contracts::Role;
+use odd_contracts::names::metric;
+use odd_contracts::{Role, VERSION};
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -15,7 +17,10 @@ use prometheus::{
 
 pub(crate) use http::HttpMetrics;
 use process::ProcessMetrics;
+use readiness::ReadinessMetrics;
 pub use type_label::TypeLabel;
+
+use crate::health::Readiness;
 
 /// Media type of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -48,6 +53,7 @@ impl Metrics {
         let registry = Registry::new_custom(None, Some(labels))?;
         let process = ProcessMetrics::register(&registry)?;
         let http = HttpMetrics::register(&registry)?;
+        register_build_info(&registry)?;
         Ok(Self(Arc::new(Inner {
             registry,
             process,
@@ -130,6 +136,13 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&self.0.registry.gather())
     }
 
+    /// Shows whether the role is ready, and which of its dependencies answer, as they are when the metrics are asked for.
+    pub(crate) fn watch(&self, readiness: &Readiness) -> Result<()> {
+        self.0
+            .registry
+            .register(Box::new(ReadinessMetrics::new(readiness)?))
+    }
+
     pub(crate) fn http(&self) -> &HttpMetrics {
         &self.0.http
     }
@@ -138,6 +151,15 @@ impl Metrics {
         self.0.registry.register(Box::new(metric.clone()))?;
         Ok(metric)
     }
+}
+
+fn register_build_info(registry: &Registry) -> Result<()> {
+    let info = IntGaugeVec::new(
+        Opts::new(metric::BUILD_INFO, "1, with the version of the program."),
+        &["version"],
+    )?;
+    info.with_label_values(&[VERSION]).set(1);
+    registry.register(Box::new(info))
 }
 
 #[cfg(test)]

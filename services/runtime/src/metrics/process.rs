@@ -1,9 +1,10 @@
-//! Memory and processor time of the process, under the names of the Prometheus client conventions.
-//! Read when the metrics are asked for; on systems other than Linux they stay 0.
+//! Start, memory and processor time of the process, under the names of the Prometheus client conventions.
+//! The latter two are read when the metrics are asked for; on systems other than Linux they stay 0.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{Counter, IntGauge, Registry};
+use prometheus::{Counter, Gauge, IntGauge, Registry};
 
 #[derive(Debug)]
 pub(super) struct ProcessMetrics {
@@ -23,6 +24,14 @@ impl ProcessMetrics {
             "process_cpu_seconds_total",
             "User and system processor time in seconds.",
         )?;
+        let started = Gauge::new(
+            "process_start_time_seconds",
+            "When the role started, in seconds since 1970.",
+        )?;
+        // A clock before 1970 tells no time.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        started.set(now.as_secs_f64());
+        registry.register(Box::new(started))?;
         registry.register(Box::new(memory.clone()))?;
         registry.register(Box::new(cpu.clone()))?;
         Ok(Self {

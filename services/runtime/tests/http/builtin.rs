@@ -71,6 +71,9 @@ async fn metrics_count_requests_by_route_and_never_by_path() {
         text.contains("process_resident_memory_bytes{service=\"gateway\"}"),
         "{text}"
     );
+    assert!(text.contains("odd_ready{service=\"gateway\"} 1"), "{text}");
+    let build = format!("odd_build_info{{version=\"{VERSION}\",service=\"gateway\"}} 1");
+    assert!(text.contains(&build), "{build} is not in\n{text}");
     assert_eq!(
         text.lines()
             .filter(|line| line.starts_with("http_requests_total"))
