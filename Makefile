@@ -1,7 +1,7 @@
 # Thin targets over cargo and the binary `odd`. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test soak lint release install bench bench-servers images images-fast clean
+.PHONY: help setup build up down test soak lint release install bench bench-servers image images images-fast clean
 
 # A fresh rustup installation is found before the shell was started anew.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -53,6 +53,10 @@ bench: release ## Measure on an instance of its own, removed afterwards
 bench-servers: release ## Measure with every role a process of its own, on real servers in containers
 	@./scripts/docker.sh
 	./scripts/bench-servers.sh $(TARGET_DIR)/release/odd
+
+image: setup ## Build the image of the roles, a static binary and nothing else, and test it
+	@./scripts/docker.sh
+	@./scripts/image.sh
 
 images: ## Build the servers' images from Debian packages, for machines without an image registry
 	@./scripts/docker.sh

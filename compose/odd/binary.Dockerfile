@@ -1,0 +1,13 @@
+# The image of every role, from a static binary that was built already: the only file of the context, called `odd`. `make image` does so.
+FROM scratch
+ARG VERSION=0.1.0
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="odd" \
+    org.opencontainers.image.description="Every role of the Distributed Task Observatory" \
+    org.opencontainers.image.source="https://github.com/oddessentials/distributed-task-observatory" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${COMMIT}"
+COPY odd /odd
+USER 65532:65532
+ENTRYPOINT ["/odd"]
