@@ -45,6 +45,37 @@ pub mod condition {
         QUEUE_BACKLOG_GROWING,
         DATABASE_UNAVAILABLE,
     ];
+
+    /// What to look at and what to do about a condition; none for a name that is not in [`ALL`].
+    pub fn runbook(name: &str) -> Option<&'static str> {
+        Some(match name {
+            SERVICE_DOWN => {
+                "Look at the role's log for the reason (odd logs). If its process is gone, start it again with odd up; \
+                 if it waits for a store or the spine, see to that first. Accepted jobs are safe: work goes on where it stopped."
+            }
+            JOB_FAILURE_RATE_HIGH => {
+                "List the failed jobs (odd jobs list --status failed) and compare their types and errors. One type: look at its \
+                 handler or what it depends on. All types: look at the processor's log. Repeat jobs with odd jobs retry once the cause is gone."
+            }
+            QUEUE_BACKLOG_GROWING => {
+                "More arrives than is worked off. Check that the queue's consumer is ready (jobs.created: processor, jobs.events: \
+                 metrics-engine) and that the stores answer quickly; then submit more slowly or give the processor more slots (ODD_PROCESSOR_SLOTS)."
+            }
+            DATABASE_UNAVAILABLE => {
+                "Check that the store runs, that its disk has room and that its files can be written. Consumers pause and resume by \
+                 themselves when it answers; nothing that was accepted is lost meanwhile."
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Which evaluation an alert comes from.
+pub mod source {
+    /// The read-model's own.
+    pub const NATIVE: &str = "native";
+    /// Prometheus's rules, told by Alertmanager.
+    pub const ALERTMANAGER: &str = "alertmanager";
 }
 
 /// One alert.
@@ -63,9 +94,15 @@ pub struct Alert {
     pub summary: String,
     /// What to look at and what to do.
     pub runbook: String,
+    /// Where more is written about it: an `http` or `https` address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_url: Option<String>,
     /// Since when the condition holds.
     pub since: Timestamp,
     /// When it ceased to hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Which evaluation found it: one of [`source`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }

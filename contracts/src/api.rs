@@ -283,6 +283,18 @@ pub struct RoleHealth {
     /// Why it is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How many processes stand behind its address; absent where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Replicas>,
+}
+
+/// The processes of one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replicas {
+    /// All that the name of the role's address leads to.
+    pub total: u32,
+    /// Those of them that are ready.
+    pub ready: u32,
 }
 
 /// Health of one dependency: a store or the spine.
@@ -338,22 +350,115 @@ pub struct Overview {
     pub roles: Vec<RoleHealth>,
     /// Stores and spine and their health.
     pub dependencies: Vec<DependencyHealth>,
-    /// Depths of the queues.
+    /// Depths of the queues; empty where they are not known.
     pub queues: Vec<QueueDepth>,
-    /// Alerts that fire.
+    /// Why the depths of the queues are not known; absent where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues_unknown: Option<String>,
+    /// Alerts that fire, worst first, at most 100.
     pub alerts: Vec<Alert>,
+    /// Alerts that fire beyond those; absent where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alerts_omitted: u64,
+    /// Where the alerts come from, and whether that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_source: Option<AlertSource>,
     /// Seconds for which events are kept; absent where they are kept for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_retention_seconds: Option<u64>,
 }
 
-/// Answer of `/alerts`.
+/// Where alerts come from, and whether that answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertSource {
+    /// `native`: the read-model evaluates the conditions itself. `alertmanager`: Prometheus evaluates them, and
+    /// Alertmanager tells of them.
+    pub name: String,
+    /// Whether it can be relied on. While it cannot, the read-model's own evaluation stands in for it.
+    pub state: HealthState,
+    /// When it last answered; absent where it never has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<Timestamp>,
+    /// What is wrong with it, or what else to know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Answer of `/alerts`, and of the gateway's `/proxy/alerts`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AlertList {
-    /// Where they come from: `native` or `alertmanager`.
+    /// Where those that fire come from: `native` or `alertmanager`.
     pub source: String,
-    /// Alerts that fire or were resolved lately, worst first.
+    /// Alerts that fire or were resolved lately, worst first, at most 500.
     pub alerts: Vec<Alert>,
+    /// Alerts beyond those; absent where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u64,
+    /// Where the read-model was told to take them from, and whether that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_source: Option<AlertSource>,
+}
+
+/// Answer of `/alerts/history`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AlertHistory {
+    /// Alerts as they were last told of, those that changed last first. One that fires again later is there again.
+    pub alerts: Vec<Alert>,
+}
+
+/// Answer of `POST /alerts/webhook`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotificationTaken {
+    /// Alerts in the notification.
+    pub alerts: u64,
+    /// Those of them that told something new.
+    pub news: u64,
+}
+
+/// Whether Prometheus reaches what it scrapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetHealth {
+    /// The last scrape failed.
+    Down,
+    /// It was not scraped yet.
+    Unknown,
+    /// The last scrape succeeded.
+    Up,
+}
+
+/// Something that Prometheus scrapes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScrapeTarget {
+    /// Name of the scrape job.
+    pub job: String,
+    /// Address within it, such as `processor:3010`.
+    pub instance: String,
+    /// How the last scrape went.
+    pub health: TargetHealth,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it was; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_scrape: Option<Timestamp>,
+}
+
+/// Answer of the gateway's `/proxy/targets`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetList {
+    /// The targets: those that are down first, then by job and instance; at most 1,000.
+    pub targets: Vec<ScrapeTarget>,
+    /// Targets beyond those; absent where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A message that was put aside.

@@ -6,6 +6,7 @@
 //! environment variables).
 
 pub mod alert;
+pub mod alertmanager;
 pub mod api;
 pub mod compat;
 pub mod control;

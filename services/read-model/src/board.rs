@@ -1,6 +1,7 @@
 //! The state of the whole system, polled once a second in the background, so that asking for it is cheap.
 
 mod poll;
+mod replicas;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use odd_contracts::api::{DependencyHealth, HealthState, QueueDepth, RoleHealth};
 use odd_contracts::{Alert, AlertState, Timestamp};
 use tokio::sync::watch;
 
+use crate::alerts::Shown;
 pub(crate) use poll::{Poller, watch_system};
 
 /// What the last poll found.
@@ -20,23 +22,26 @@ pub(crate) struct Snapshot {
     pub(crate) roles: Vec<RoleHealth>,
     /// Stores and spine and their health.
     pub(crate) dependencies: Vec<DependencyHealth>,
-    /// Depths of the queues; empty where the spine does not tell.
-    pub(crate) queues: Vec<QueueDepth>,
-    /// Alerts that fire or were resolved lately, worst first.
-    pub(crate) alerts: Vec<Alert>,
+    /// Depths of the queues, or why the spine does not tell them.
+    pub(crate) queues: Result<Vec<QueueDepth>, String>,
+    /// Alerts that fire or ended lately, and where they come from.
+    pub(crate) alerts: Shown,
     /// For how long events are kept; for ever where none.
     pub(crate) retention: Option<Duration>,
 }
 
 impl Snapshot {
-    /// The worst state in it. An alert that fires makes a healthy system degraded.
+    /// The worst state in it. An alert that fires makes a healthy system degraded, and so does a source of alerts that is
+    /// away.
     pub(crate) fn state(&self) -> HealthState {
         let roles = self.roles.iter().map(|role| role.state);
         let dependencies = self.dependencies.iter().map(|dependency| dependency.state);
         let alerts = self.firing().map(|_| HealthState::Degraded);
+        let source = std::iter::once(self.alerts.source.state);
         roles
             .chain(dependencies)
             .chain(alerts)
+            .chain(source)
             .max()
             .unwrap_or(HealthState::Healthy)
     }
@@ -44,6 +49,7 @@ impl Snapshot {
     /// Alerts that fire.
     pub(crate) fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.alerts
+            .alerts
             .iter()
             .filter(|alert| alert.state == AlertState::Firing)
     }

@@ -2,8 +2,8 @@
 
 use odd_contracts::Role;
 use odd_contracts::names::env;
-use odd_runtime::Origin;
-use odd_runtime::config::Reader;
+use odd_runtime::config::{Reader, Secret};
+use odd_runtime::{Origin, UpstreamUrl};
 
 /// Settings of the read-model. Each has a default.
 #[derive(Clone, Debug)]
@@ -19,6 +19,12 @@ pub struct Config {
     pub roles: Vec<(Role, String)>,
     /// Events that are kept for each slow client of `/stream`; older ones are dropped. 8,192 by default.
     pub stream_events: usize,
+    /// Alertmanager, which tells of alerts; by default there is none, and the read-model evaluates them itself.
+    pub alertmanager: Option<UpstreamUrl>,
+    /// Prometheus, without which Alertmanager learns nothing; by default nobody asks whether it is there.
+    pub prometheus: Option<UpstreamUrl>,
+    /// What Alertmanager shows with its notifications; by default there is none, and they are refused.
+    pub webhook_token: Option<Secret<String>>,
 }
 
 impl Default for Config {
@@ -32,6 +38,9 @@ impl Default for Config {
                 .map(|role| (role, default_url(role, 0)))
                 .collect(),
             stream_events: 8_192,
+            alertmanager: None,
+            prometheus: None,
+            webhook_token: None,
         }
     }
 }
@@ -54,8 +63,17 @@ impl Config {
                 default.stream_events,
                 1..=1_000_000,
             ),
+            // Addresses may hold a password.
+            alertmanager: upstream(reader, env::ALERTMANAGER_URL),
+            prometheus: upstream(reader, env::PROMETHEUS_URL),
+            webhook_token: reader.optional_secret(env::ALERT_WEBHOOK_TOKEN),
         }
     }
+}
+
+fn upstream(reader: &mut Reader<'_>, name: &str) -> Option<UpstreamUrl> {
+    let url = reader.optional_secret::<UpstreamUrl>(name)?;
+    Some(url.expose().clone())
 }
 
 fn default_url(role: Role, offset: u16) -> String {
@@ -107,6 +125,7 @@ mod tests {
             (Role::ReadModel, "http://127.0.0.1:8080".to_owned())
         );
         assert_eq!(config.stream_events, 8_192);
+        assert!(config.alertmanager.is_none() && config.webhook_token.is_none());
     }
 
     #[test]
@@ -115,6 +134,8 @@ mod tests {
             (env::PORT_OFFSET, "13000"),
             (env::GATEWAY_URL, "http://gateway:3000/"),
             (env::CORS_ORIGINS, "http://127.0.0.1:8081"),
+            (env::ALERTMANAGER_URL, "http://odd:hunter2@alertmanager:9093"),
+            (env::ALERT_WEBHOOK_TOKEN, "hunter3"),
         ]);
         let mut reader = Reader::new(&source);
         let config = Config::read(&mut reader);
@@ -131,6 +152,9 @@ mod tests {
             ]
         );
         assert_eq!(config.origins.len(), 1);
+        let shown = format!("{config:?}");
+        assert!(shown.contains("http://alertmanager:9093"), "{shown}");
+        assert!(!shown.contains("hunter"), "{shown}");
     }
 
     #[test]
@@ -141,10 +165,13 @@ mod tests {
             (env::METRICS_ENGINE_URL, "there"),
             (env::READ_MODEL_STREAM_EVENTS, "0"),
             (env::PORT_OFFSET, "-1"),
+            (env::ALERTMANAGER_URL, "https://odd:hunter2@alertmanager"),
+            (env::PROMETHEUS_URL, "prometheus:9090"),
         ]);
         let mut reader = Reader::new(&source);
         Config::read(&mut reader);
         let errors = reader.finish().unwrap_err();
-        assert_eq!(errors.0.len(), 5, "{errors}");
+        assert_eq!(errors.0.len(), 7, "{errors}");
+        assert!(!errors.to_string().contains("hunter2"), "{errors}");
     }
 }

@@ -22,6 +22,7 @@ use odd_spine::Spine;
 use odd_store::{Counters, EventLog, JobStore};
 use tokio::net::TcpListener;
 
+use alerts::Alerts;
 use board::{Board, Poller};
 use live::Live;
 use routes::App;
@@ -68,7 +69,9 @@ pub async fn run(
     let readiness = Readiness::new(Role::ReadModel);
     let tasks = Tasks::new(shutdown.clone());
     let live = Arc::new(Live::new(config.stream_events));
-    let board = start_watching(&config, &ports, &live, &readiness, &tasks)?;
+    let alerts = Arc::new(Alerts::new(config.alertmanager.is_some()));
+    watch_alerts(&config, &alerts, &tasks)?;
+    let board = start_watching(&config, &ports, (&live, &alerts), &readiness, &tasks)?;
     let feed = live::subscribe(ports.spine.as_ref()).await;
     let following = live::follow(Arc::clone(&ports.spine), Arc::clone(&live), feed);
     spawn_until_shutdown(&tasks, "live feed", following);
@@ -78,6 +81,8 @@ pub async fn run(
         config,
         ports,
         live,
+        alerts,
+        notifications: routes::Places::default(),
         board,
         readiness: readiness.clone(),
         streams: metrics.gauge(metric::READ_MODEL_STREAMS, "Subscribers of the live stream.")?,
@@ -95,14 +100,24 @@ pub async fn run(
     ended
 }
 
+fn watch_alerts(config: &Config, alerts: &Arc<Alerts>, tasks: &Tasks) -> Result<(), RoleError> {
+    if let Some(alertmanager) = &config.alertmanager {
+        let sources = alerts::Sources::new(alertmanager.clone(), config.prometheus.clone())
+            .map_err(RoleError::dependency("HTTP client"))?;
+        spawn_until_shutdown(tasks, "alerts", alerts::watch(sources, Arc::clone(alerts)));
+    }
+    Ok(())
+}
+
 fn start_watching(
     config: &Config,
     ports: &Ports,
-    live: &Arc<Live>,
+    (live, alerts): (&Arc<Live>, &Arc<Alerts>),
     readiness: &Readiness,
     tasks: &Tasks,
 ) -> Result<Board, RoleError> {
-    let poller = Poller::new(config, ports.clone(), Arc::clone(live), readiness)
+    let (live, alerts) = (Arc::clone(live), Arc::clone(alerts));
+    let poller = Poller::new(config, ports.clone(), live, alerts, readiness)
         .map_err(RoleError::dependency("HTTP client"))?;
     let (shown, board) = Board::new();
     spawn_until_shutdown(tasks, "system watch", board::watch_system(poller, shown));

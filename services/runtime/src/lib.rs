@@ -28,6 +28,7 @@ pub mod problem;
 pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
+pub mod upstream;
 
 pub use correlation::CorrelationId;
 pub use error::{BoxError, RoleError, ServeError};
@@ -39,6 +40,7 @@ pub use metrics::{Metrics, TypeLabel};
 pub use problem::ApiError;
 pub use shutdown::Shutdown;
 pub use tasks::Tasks;
+pub use upstream::{Upstream, UpstreamError, UpstreamLimits, UpstreamUrl};
 
 /// The metrics library, so that roles register what [`Metrics`] has no helper for in the same version.
 pub use prometheus;

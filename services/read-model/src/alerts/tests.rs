@@ -1,222 +1,223 @@
 use odd_contracts::alert::condition;
-use odd_contracts::names::spine;
+use odd_contracts::Role;
 
+use super::history::MAX_KEPT;
+use super::manager::tests::{at, resolved, suppressed, told};
 use super::*;
+use crate::live::Outcomes;
 
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_micros((1_700_000_000 + seconds) * 1_000_000)
-}
-
-fn well(seconds: i64) -> Sample {
+/// A poll in which these roles do not answer.
+fn sample(second: i64, down: &[Role]) -> Sample {
+    let why = |role: &Role| down.contains(role).then(|| "no connection".to_owned());
     Sample {
-        at: at(seconds),
-        roles: Role::ALL.into_iter().map(|role| (role, None)).collect(),
-        stores: vec![("job-store".to_owned(), None)],
+        at: at(second),
+        roles: Role::ALL.into_iter().map(|role| (role, why(&role))).collect(),
+        stores: Vec::new(),
         queues: Vec::new(),
         outcomes: Outcomes::default(),
     }
 }
 
-fn without_processor(seconds: i64) -> Sample {
-    let mut sample = well(seconds);
-    sample.roles[1].1 = Some("connection refused".to_owned());
-    sample
-}
-
-fn depth(name: &str, ready: u64, oldest_ms: Option<u64>) -> QueueDepth {
-    QueueDepth {
-        name: name.to_owned(),
-        ready,
-        unacknowledged: 0,
-        oldest_ms,
-    }
-}
-
-/// Alerts after one sample a second, each made from its second.
-fn after(seconds: std::ops::Range<i64>, sample: impl Fn(i64) -> Sample) -> Vec<Alert> {
-    let mut book = AlertBook::default();
-    seconds.for_each(|second| book.observe(&sample(second)));
-    book.alerts()
-}
-
-#[test]
-fn nothing_is_wrong() {
-    assert_eq!(after(0..100, well), []);
-}
-
-#[test]
-fn a_role_that_is_away_for_three_polls() {
-    let mut book = AlertBook::default();
-    for second in 0..2 {
-        book.observe(&without_processor(second));
-        assert_eq!(book.alerts()[0].state, AlertState::Pending);
-        assert_eq!(book.shown(), [], "a pending alert is not shown");
-    }
-    book.observe(&without_processor(2));
-    let firing = &book.shown()[0];
-    assert_eq!(
-        (
-            firing.name.as_str(),
-            firing.subject.as_str(),
-            firing.state,
-            firing.since
-        ),
-        (condition::SERVICE_DOWN, "processor", AlertState::Firing, at(0))
-    );
-    assert!(firing.summary.contains("connection refused") && firing.runbook.contains("odd logs"));
-
-    book.observe(&well(10));
-    let resolved = &book.shown()[0];
-    assert_eq!(
-        (resolved.state, resolved.since, resolved.resolved_at),
-        (AlertState::Resolved, at(0), Some(at(10)))
-    );
-    book.observe(&well(10 + 899));
-    assert_eq!(book.shown().len(), 1, "shown for 15 minutes");
-    book.observe(&well(10 + 900));
-    assert_eq!(book.alerts(), []);
-}
-
-#[test]
-fn two_bad_polls_leave_nothing_behind() {
-    let mut book = AlertBook::default();
-    for second in 0..30 {
-        let sample = if second % 3 == 2 {
-            well(second)
-        } else {
-            without_processor(second)
-        };
-        book.observe(&sample);
-        assert_eq!(book.shown(), []);
-    }
-}
-
-#[test]
-fn an_alert_that_comes_back_starts_anew() {
-    let mut book = AlertBook::default();
-    (0..3).for_each(|second| book.observe(&without_processor(second)));
-    book.observe(&well(3));
-    book.observe(&without_processor(4));
-    let again = &book.alerts()[0];
-    assert_eq!((again.state, again.since), (AlertState::Pending, at(4)));
-    assert_eq!(again.resolved_at, None);
-}
-
-#[test]
-fn a_store_that_is_away() {
-    let alerts = after(0..3, |second| {
-        let mut sample = well(second);
-        sample.stores[0].1 = Some("disk I/O error".to_owned());
-        sample
-    });
-    assert_eq!(alerts.len(), 1);
-    assert_eq!(
-        (
-            alerts[0].name.as_str(),
-            alerts[0].subject.as_str(),
-            alerts[0].state
-        ),
-        (condition::DATABASE_UNAVAILABLE, "job-store", AlertState::Firing)
-    );
-}
-
-#[test]
-fn failure_rate_at_its_bounds() {
-    let fires = |ended, failed| {
-        let alerts = after(0..3, |second| {
-            let mut sample = well(second);
-            sample.outcomes = Outcomes { ended, failed };
-            sample
-        });
-        alerts
-            .iter()
-            .any(|alert| alert.name == condition::JOB_FAILURE_RATE_HIGH)
-    };
-    assert!(!fires(19, 19), "too few to tell");
-    assert!(!fires(20, 1), "exactly 5 %");
-    assert!(fires(20, 2));
-    assert!(!fires(1_000, 50), "exactly 5 %");
-    assert!(fires(1_000, 51));
-    assert!(!fires(0, 0));
-}
-
-#[test]
-fn a_backlog_grows_only_over_a_whole_minute_and_with_old_messages() {
-    let growing = |seconds: i64, step: u64, oldest: Option<u64>| {
-        let alerts = after(0..seconds, |second| {
-            let mut sample = well(second);
-            sample.queues = vec![depth(spine::JOBS_CREATED, 10 + step * second as u64, oldest)];
-            sample
-        });
-        alerts.first().map(|alert| alert.state)
-    };
-    assert_eq!(growing(60, 1, Some(30_001)), None, "59 s are no minute");
-    assert_eq!(growing(61, 1, Some(30_001)), Some(AlertState::Pending));
-    assert_eq!(growing(63, 1, Some(30_001)), Some(AlertState::Firing));
-    assert_eq!(growing(300, 1, Some(30_001)), Some(AlertState::Firing));
-    assert_eq!(growing(300, 1, Some(30_000)), None, "the oldest is young");
-    assert_eq!(growing(300, 1, None), None, "the age is unknown");
-    assert_eq!(growing(300, 0, Some(90_000)), None, "it does not grow");
-}
-
-#[test]
-fn a_backlog_that_shrinks_again_is_resolved() {
-    let mut book = AlertBook::default();
-    for second in 0..200 {
-        let mut sample = well(second);
-        let ready = if second < 100 { second as u64 } else { 50 };
-        sample.queues = vec![depth(spine::JOBS_EVENTS, ready, Some(40_000))];
-        book.observe(&sample);
-    }
-    let alerts = book.shown();
-    assert_eq!(alerts.len(), 1);
-    assert_eq!(
-        (alerts[0].state, alerts[0].subject.as_str()),
-        (AlertState::Resolved, spine::JOBS_EVENTS)
-    );
-}
-
-#[test]
-fn other_queues_may_grow() {
-    let alerts = after(0..100, |second| {
-        let mut sample = well(second);
-        sample.queues = vec![depth(spine::JOBS_DEAD_LETTER, second as u64, Some(90_000))];
-        sample
-    });
-    assert_eq!(alerts, []);
-}
-
-#[test]
-fn the_worst_come_first_and_every_condition_has_a_runbook() {
-    let mut book = AlertBook::default();
-    for second in 0..5 {
-        let mut sample = well(second);
-        sample.outcomes = Outcomes {
-            ended: 100,
-            failed: 50,
-        };
-        if second >= 2 {
-            sample.roles[0].1 = Some("draining".to_owned());
-        }
-        if second == 4 {
-            sample.stores[0].1 = Some("timed out".to_owned());
-        }
-        book.observe(&sample);
-    }
-    let order: Vec<_> = book
-        .alerts()
+/// Name, subject, state and source of what is shown.
+fn shown(alerts: &Alerts, second: i64) -> Vec<(String, String, AlertState, String)> {
+    let shown = alerts.shown(at(second)).alerts;
+    shown
         .into_iter()
-        .map(|alert| (alert.name, alert.state))
-        .collect();
+        .map(|alert| (alert.name, alert.subject, alert.state, alert.source.unwrap_or_default()))
+        .collect()
+}
+
+fn line(name: &str, subject: &str, state: AlertState, source: &str) -> (String, String, AlertState, String) {
+    (name.to_owned(), subject.to_owned(), state, source.to_owned())
+}
+
+/// With an Alertmanager that was met long ago and answered last in the second 100.
+fn settled() -> Alerts {
+    let alerts = Alerts::new(true);
+    alerts.answered(at(0), "first", Vec::new());
+    alerts.answered(at(100), "first", Vec::new());
+    alerts
+}
+
+fn lost(alerts: &Alerts) {
+    alerts.failed("Alertmanager is away".to_owned());
+    alerts.failed("Alertmanager is away".to_owned());
+}
+
+#[test]
+fn without_an_alertmanager_the_own_evaluation_is_shown() {
+    let alerts = Alerts::new(false);
+    (0..3).for_each(|second| alerts.observe(&sample(second, &[Role::Processor])));
+    let state = |second| {
+        let shown = alerts.shown(at(second));
+        assert_eq!((shown.from, shown.source.name.as_str()), ("native", "native"));
+        (shown.source.state, shown.firing, shown.alerts.len())
+    };
+    assert_eq!(state(3), (HealthState::Healthy, 1, 1));
+    alerts.observe(&sample(4, &[]));
+    assert_eq!(state(4), (HealthState::Healthy, 0, 1));
+    let history = alerts.history(10);
+    assert_eq!(history.len(), 1);
     assert_eq!(
-        order,
+        (history[0].state, history[0].resolved_at),
+        (AlertState::Resolved, Some(at(4)))
+    );
+    alerts.notified(at(5), &[told("a", 1, 5)]);
+    assert_eq!(state(5), (HealthState::Healthy, 0, 1), "nothing vouches for it");
+    assert_eq!(alerts.history(10)[0].subject, "a");
+}
+
+#[test]
+fn with_one_that_answers_only_that_is_shown() {
+    let alerts = settled();
+    (100..110).for_each(|second| alerts.observe(&sample(second, &[Role::Processor])));
+    assert_eq!(shown(&alerts, 110), []);
+    alerts.answered(at(110), "first", vec![told("a", 109, 110)]);
+    assert_eq!(
+        shown(&alerts, 110),
+        [line("Odd", "a", AlertState::Firing, "alertmanager")]
+    );
+    assert_eq!(alerts.shown(at(110)).from, "alertmanager");
+    alerts.answered(at(111), "first", Vec::new());
+    let ended = [line("Odd", "a", AlertState::Resolved, "alertmanager")];
+    assert_eq!(shown(&alerts, 111), ended);
+    assert_eq!(shown(&alerts, 111 + 899), ended);
+    assert_eq!(shown(&alerts, 111 + 900), [], "a quarter of an hour is enough");
+    assert_eq!(alerts.history(10).len(), 1, "the history knows nothing of the other");
+}
+
+#[test]
+fn while_it_is_away_the_own_evaluation_stands_in_at_once() {
+    let alerts = settled();
+    let mut same = told("a", 90, 100);
+    same.alert.name = condition::SERVICE_DOWN.to_owned();
+    same.alert.subject = "processor".to_owned();
+    alerts.answered(at(100), "first", vec![same, told("b", 90, 100)]);
+    (97..103).for_each(|second| alerts.observe(&sample(second, &[Role::Processor])));
+    lost(&alerts);
+    let expected = [
+        line(condition::SERVICE_DOWN, "processor", AlertState::Firing, "native"),
+        line("Odd", "b", AlertState::Firing, "alertmanager"),
+    ];
+    assert_eq!(shown(&alerts, 103), expected, "no trouble is shown twice");
+    let away = alerts.shown(at(103));
+    assert_eq!((away.from, away.source.state), ("native", HealthState::Degraded));
+    // It comes back, and what the own evaluation found meanwhile ends with it.
+    alerts.observe(&sample(103, &[Role::Processor]));
+    alerts.answered(at(104), "first", Vec::new());
+    alerts.observe(&sample(104, &[]));
+    let states: BTreeMap<_, _> = alerts
+        .history(10)
+        .into_iter()
+        .map(|alert| ((alert.subject, alert.source.unwrap()), alert.state))
+        .collect();
+    assert_eq!(states.len(), 3, "{states:?}");
+    assert!(
+        states.values().all(|state| *state == AlertState::Resolved),
+        "{states:?}"
+    );
+}
+
+#[test]
+fn beside_one_that_was_just_met_both_speak_but_not_twice_of_the_same() {
+    let alerts = Alerts::new(true);
+    let down = [Role::Processor, Role::Web];
+    (0..3).for_each(|second| alerts.observe(&sample(second, &down)));
+    let mut same = told("a", 1, 3);
+    same.alert.name = condition::SERVICE_DOWN.to_owned();
+    same.alert.subject = "processor".to_owned();
+    alerts.answered(at(3), "first", vec![same]);
+    let mut lines = shown(&alerts, 3);
+    lines.sort_by(|one, other| one.1.cmp(&other.1));
+    assert_eq!(
+        lines,
         [
-            (condition::SERVICE_DOWN.to_owned(), AlertState::Firing),
-            (condition::JOB_FAILURE_RATE_HIGH.to_owned(), AlertState::Firing),
-            (condition::DATABASE_UNAVAILABLE.to_owned(), AlertState::Pending),
+            line(condition::SERVICE_DOWN, "processor", AlertState::Firing, "alertmanager"),
+            line(condition::SERVICE_DOWN, "web", AlertState::Firing, "native"),
         ]
     );
-    for name in condition::ALL {
-        assert!(!conditions::runbook(name).is_empty(), "{name} needs a runbook");
-    }
+    assert_eq!(alerts.shown(at(3)).source.state, HealthState::Healthy);
+    assert!(alerts.shown(at(3)).source.detail.is_some());
+    assert_eq!(shown(&alerts, 3 + 75).len(), 1);
+}
+
+#[test]
+fn notifications_fill_the_history_and_may_be_repeated() {
+    let alerts = settled();
+    let notification = [told("a", 100, 101), told("b", 100, 101)];
+    let taken = alerts.notified(at(101), &notification);
+    assert_eq!((taken.alerts, taken.news), (2, 2));
+    let before = alerts.history(10);
+    assert_eq!(alerts.notified(at(102), &notification).news, 0);
+    assert_eq!(alerts.history(10), before);
+    // Alertmanager's answers give the same instant with three digits only.
+    let mut exact = told("a", 100, 101);
+    exact.alert.since = Timestamp::from_micros(at(100).micros() + 123);
+    assert_eq!(alerts.notified(at(102), &[exact]).news, 0);
+    assert_eq!(alerts.notified(at(110), &[resolved(told("a", 100, 110), 105)]).news, 1);
+    assert_eq!(alerts.notified(at(110), &[resolved(told("a", 100, 110), 105)]).news, 0);
+    let states: Vec<_> = alerts
+        .history(10)
+        .into_iter()
+        .map(|alert| (alert.subject, alert.state, alert.resolved_at))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("a".to_owned(), AlertState::Resolved, Some(at(105))),
+            ("b".to_owned(), AlertState::Firing, None)
+        ]
+    );
+    assert_eq!(alerts.history(1).len(), 1);
+}
+
+#[test]
+fn the_exact_end_of_a_notification_replaces_the_noticed_one() {
+    let alerts = settled();
+    alerts.answered(at(101), "first", vec![told("a", 100, 101)]);
+    alerts.answered(at(103), "first", Vec::new());
+    assert_eq!(alerts.history(1)[0].resolved_at, Some(at(103)));
+    assert_eq!(alerts.notified(at(105), &[resolved(told("a", 100, 105), 102)]).news, 0);
+    assert_eq!(alerts.history(1)[0].resolved_at, Some(at(102)));
+}
+
+#[test]
+fn what_fires_again_is_not_shown_as_ended_too() {
+    let alerts = settled();
+    alerts.answered(at(101), "first", vec![told("a", 100, 101)]);
+    alerts.answered(at(102), "first", Vec::new());
+    alerts.answered(at(110), "first", vec![told("a", 109, 110)]);
+    assert_eq!(
+        shown(&alerts, 110),
+        [line("Odd", "a", AlertState::Firing, "alertmanager")]
+    );
+    assert_eq!(alerts.history(10).len(), 2, "two stretches");
+    alerts.answered(at(111), "first", vec![suppressed(told("a", 109, 111))]);
+    assert_eq!(shown(&alerts, 111).len(), 1, "the first stretch ended lately");
+}
+
+#[test]
+fn very_many_are_bounded_with_the_worst_first() {
+    let alerts = settled();
+    let many = (0..10_000).map(|n| {
+        let mut alert = told(&format!("f{n:05}"), 100, 101);
+        if n == 9_999 {
+            alert.alert.severity = odd_contracts::Severity::Critical;
+        }
+        alert
+    });
+    let many: Vec<_> = many.collect();
+    alerts.answered(at(101), "first", many.clone());
+    alerts.answered(at(102), "first", many.clone());
+    let shown = alerts.shown(at(102));
+    assert_eq!(
+        (shown.alerts.len(), shown.omitted, shown.firing),
+        (MAX_SHOWN, 9_500, 10_000)
+    );
+    assert_eq!(shown.alerts[0].subject, "f09999");
+    assert_eq!(alerts.history(usize::MAX).len(), MAX_KEPT);
+    let taken = alerts.notified(at(103), &many);
+    assert_eq!(taken.alerts, 10_000);
+    assert_eq!(alerts.history(usize::MAX).len(), MAX_KEPT);
+    assert_eq!(alerts.history(1)[0].subject, "f09999", "the last are kept");
 }

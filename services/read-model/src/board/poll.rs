@@ -14,8 +14,8 @@ use odd_spine::Spine;
 use reqwest::StatusCode;
 use tokio::sync::watch;
 
-use super::Snapshot;
-use crate::alerts::{AlertBook, Sample};
+use super::{Snapshot, replicas};
+use crate::alerts::{Alerts, Sample};
 use crate::live::Live;
 use crate::{Config, Ports};
 
@@ -39,6 +39,7 @@ pub(crate) struct Poller {
     roles: Vec<(Role, String)>,
     ports: Ports,
     live: Arc<Live>,
+    alerts: Arc<Alerts>,
     checks: [Check; 3],
     /// What the log says of each dependency, in the order of [`Poller::dependencies`].
     stories: Mutex<[Story; 4]>,
@@ -48,15 +49,14 @@ pub(crate) struct Poller {
 
 /// Polls until it is dropped, evaluates the alerts, and shows what it finds.
 pub(crate) async fn watch_system(poller: Poller, shown: watch::Sender<Option<Arc<Snapshot>>>) {
-    let mut alerts = AlertBook::default();
     let mut interval = FIRST_INTERVAL;
     loop {
         let mut snapshot = poller.poll().await;
         // While the system starts, roles that are not up yet are no reason for an alert.
         if interval >= INTERVAL {
-            alerts.observe(&poller.sample(&snapshot));
+            poller.alerts.observe(&poller.sample(&snapshot));
         }
-        snapshot.alerts = alerts.shown();
+        snapshot.alerts = poller.alerts.shown(snapshot.at);
         shown.send_replace(Some(Arc::new(snapshot)));
         tokio::time::sleep(interval).await;
         interval = (interval * 2).min(INTERVAL);
@@ -72,6 +72,7 @@ impl Poller {
         config: &Config,
         ports: Ports,
         live: Arc<Live>,
+        alerts: Arc<Alerts>,
         readiness: &Readiness,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
@@ -83,6 +84,7 @@ impl Poller {
             roles: config.roles.clone(),
             ports,
             live,
+            alerts,
             checks: STORES.map(|name| readiness.require(name)),
             stories: Mutex::new([STORES[0], STORES[1], STORES[2], SPINE].map(Story::of)),
             retention: Mutex::default(),
@@ -96,12 +98,13 @@ impl Poller {
             join(depths(self.ports.spine.as_ref()), self.retention()),
         )
         .await;
+        let at = Timestamp::now();
         Snapshot {
-            at: Timestamp::now(),
+            at,
             roles,
             dependencies,
             queues,
-            alerts: Vec::new(),
+            alerts: self.alerts.shown(at),
             retention,
         }
     }
@@ -155,16 +158,32 @@ impl Poller {
     }
 
     async fn role(&self, role: Role, url: &str) -> RoleHealth {
-        let (state, version, detail) = match self.http.get(format!("{url}/readyz")).send().await {
-            Ok(response) => read_health(response).await,
-            Err(error) => (HealthState::Down, None, Some(why(&error))),
+        let bases = replicas::of(url).await;
+        let (asked, replicas) = if bases.is_empty() {
+            (self.ask(url).await, None)
+        } else {
+            let answers = join_all(bases.iter().map(|base| self.ask(base))).await;
+            let (asked, replicas) = replicas::together(bases.into_iter().zip(answers).collect());
+            (asked, Some(replicas))
         };
         RoleHealth {
             role,
-            state,
+            state: asked.state,
             url: url.to_owned(),
-            version,
-            detail,
+            version: asked.version,
+            detail: asked.detail,
+            replicas,
+        }
+    }
+
+    async fn ask(&self, base: &str) -> Asked {
+        match self.http.get(format!("{base}/readyz")).send().await {
+            Ok(response) => read_health(response).await,
+            Err(error) => Asked {
+                state: HealthState::Down,
+                version: None,
+                detail: Some(why(&error)),
+            },
         }
     }
 
@@ -173,27 +192,51 @@ impl Poller {
         let stores = snapshot.dependencies.iter().filter(|store| store.name != SPINE);
         Sample {
             at: snapshot.at,
-            roles: roles.map(|role| (role.role, role.detail.clone())).collect(),
+            roles: roles.map(|role| (role.role, not_ready(role))).collect(),
             stores: stores
                 .map(|store| (store.name.clone(), store.detail.clone()))
                 .collect(),
-            queues: snapshot.queues.clone(),
+            queues: snapshot.queues.clone().unwrap_or_default(),
             outcomes: self.live.outcomes(snapshot.at),
         }
     }
 }
 
-/// State, version and, where it is not healthy, the reason. A role that answers but is not ready is degraded.
-async fn read_health(response: reqwest::Response) -> (HealthState, Option<String>, Option<String>) {
+/// What one process of a role said.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Whether it works. One that answers but is not ready is degraded.
+    pub(super) state: HealthState,
+    /// Version it runs.
+    pub(super) version: Option<String>,
+    /// Why it is not healthy.
+    pub(super) detail: Option<String>,
+}
+
+async fn read_health(response: reqwest::Response) -> Asked {
     let status = response.status();
     let health = response.json::<Health>().await.ok();
     let version = health.as_ref().map(|health| health.version.clone());
-    if status == StatusCode::OK {
-        return (HealthState::Healthy, version, None);
-    }
+    let ready = status == StatusCode::OK;
     let said = health.map(|health| health.status);
-    let detail = said.unwrap_or_else(|| format!("it answered with status {}", status.as_u16()));
-    (HealthState::Degraded, version, Some(detail))
+    Asked {
+        state: if ready {
+            HealthState::Healthy
+        } else {
+            HealthState::Degraded
+        },
+        version,
+        detail: (!ready)
+            .then(|| said.unwrap_or_else(|| format!("it answered with status {}", status.as_u16()))),
+    }
+}
+
+/// Why a role does not do its work. One of several replicas is enough for it to.
+fn not_ready(role: &RoleHealth) -> Option<String> {
+    match role.replicas {
+        Some(replicas) if replicas.ready > 0 => None,
+        _ => role.detail.clone(),
+    }
 }
 
 fn why(error: &reqwest::Error) -> String {
@@ -232,10 +275,13 @@ async fn dependency<E: Error>(
     }
 }
 
-async fn depths(spine: &dyn Spine) -> Vec<QueueDepth> {
+async fn depths(spine: &dyn Spine) -> Result<Vec<QueueDepth>, String> {
     match tokio::time::timeout(ANSWER_LIMIT, spine.depths()).await {
-        Ok(Ok(depths)) => depths,
-        // The spine's own health says so already.
-        Ok(Err(_)) | Err(_) => Vec::new(),
+        Ok(Ok(depths)) => Ok(depths),
+        Ok(Err(error)) => Err(chain(&error).to_string()),
+        Err(_) => Err(format!(
+            "the spine did not tell them within {} s",
+            ANSWER_LIMIT.as_secs()
+        )),
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface.
 
+mod alerts;
 mod dead_letters;
 mod events;
 mod export;
@@ -14,14 +15,18 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 use odd_contracts::{Problem, Timestamp};
+use odd_runtime::http::body_limit;
 use odd_runtime::{ApiError, QueryParams, Readiness};
 use prometheus::IntGauge;
 use utoipa::OpenApi as _;
 
+use crate::alerts::Alerts;
 use crate::board::Board;
 use crate::live::Live;
 use crate::params::Params;
 use crate::{Config, Ports};
+pub(crate) use alerts::Places;
+use alerts::WebhookToken;
 
 /// What every handler works with.
 #[derive(Debug)]
@@ -32,6 +37,10 @@ pub(crate) struct App {
     pub(crate) ports: Ports,
     /// Live feed and its statistics.
     pub(crate) live: Arc<Live>,
+    /// What is known of alerts.
+    pub(crate) alerts: Arc<Alerts>,
+    /// Places for notifications that are read at the same time.
+    pub(crate) notifications: Places,
     /// State of the whole system.
     pub(crate) board: Board,
     /// Readiness of this role.
@@ -47,11 +56,15 @@ type AppState = axum::extract::State<Arc<App>>;
 
 /// Routes with a time limit.
 pub(crate) fn api(app: &Arc<App>) -> Router {
+    let webhook = Router::new()
+        .route("/alerts/webhook", post(alerts::webhook))
+        .layer(body_limit(alerts::MAX_NOTIFICATION));
     Router::new()
         .route("/health", get(system::health))
         .route("/stats", get(system::stats))
         .route("/overview", get(system::overview))
-        .route("/alerts", get(system::alerts))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/history", get(alerts::history))
         .route("/jobs", get(jobs::list))
         .route("/jobs/recent", get(jobs::recent))
         .route("/jobs/lookup", post(jobs::lookup))
@@ -60,6 +73,7 @@ pub(crate) fn api(app: &Arc<App>) -> Router {
         .route("/events", get(events::list))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/{id}", get(dead_letters::one))
+        .merge(webhook)
         .with_state(Arc::clone(app))
 }
 
@@ -78,7 +92,9 @@ pub(crate) fn streaming(app: &Arc<App>) -> Router {
         system::health,
         system::stats,
         system::overview,
-        system::alerts,
+        alerts::list,
+        alerts::history,
+        alerts::webhook,
         jobs::list,
         jobs::recent,
         jobs::lookup,
@@ -92,6 +108,7 @@ pub(crate) fn streaming(app: &Arc<App>) -> Router {
         export::events,
     ),
     components(schemas(Problem)),
+    modifiers(&WebhookToken),
     tags(
         (name = "jobs", description = "Jobs, their attempts and their timelines"),
         (name = "events", description = "The event log and the live stream"),

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use odd_contracts::api::{AlertList, Health, Overview, Stats};
+use odd_contracts::api::{Health, Overview, Stats};
 use odd_contracts::{JobStatus, Problem, ProblemCode, Timestamp};
 use odd_runtime::ApiError;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use crate::failure::{Answer, Failure};
 
 /// Version of the shape of [`Overview`].
 const OVERVIEW_VERSION: u32 = 1;
+/// Most alerts in an [`Overview`].
+const OVERVIEW_ALERTS: usize = 100;
 
 /// This role, its stores and the spine.
 #[utoipa::path(get, path = "/health", tag = "system", responses(
@@ -69,6 +71,7 @@ pub(super) async fn stats(State(app): AppState) -> Answer<Json<Stats>> {
 #[utoipa::path(get, path = "/overview", tag = "system", responses((status = 200, body = Overview)))]
 pub(super) async fn overview(State(app): AppState) -> Answer<Json<Overview>> {
     let snapshot = snapshot(&app).await?;
+    let alerts: Vec<_> = snapshot.firing().take(OVERVIEW_ALERTS).cloned().collect();
     Ok(Json(Overview {
         version: OVERVIEW_VERSION,
         instance: app.config.instance.clone(),
@@ -78,23 +81,16 @@ pub(super) async fn overview(State(app): AppState) -> Answer<Json<Overview>> {
         generated_at: snapshot.at,
         roles: snapshot.roles.clone(),
         dependencies: snapshot.dependencies.clone(),
-        queues: snapshot.queues.clone(),
-        alerts: snapshot.firing().cloned().collect(),
+        queues: snapshot.queues.clone().unwrap_or_default(),
+        queues_unknown: snapshot.queues.as_ref().err().cloned(),
+        alerts_omitted: snapshot.alerts.firing.saturating_sub(alerts.len()) as u64,
+        alerts,
+        alert_source: Some(snapshot.alerts.source.clone()),
         event_retention_seconds: snapshot.retention.map(|retention| retention.as_secs()),
     }))
 }
 
-/// Alerts that fire or were resolved in the last 15 minutes, worst first.
-#[utoipa::path(get, path = "/alerts", tag = "system", responses((status = 200, body = AlertList)))]
-pub(super) async fn alerts(State(app): AppState) -> Answer<Json<AlertList>> {
-    let snapshot = snapshot(&app).await?;
-    Ok(Json(AlertList {
-        source: "native".to_owned(),
-        alerts: snapshot.alerts.clone(),
-    }))
-}
-
-async fn snapshot(app: &App) -> Result<Arc<Snapshot>, ApiError> {
+pub(super) async fn snapshot(app: &App) -> Result<Arc<Snapshot>, ApiError> {
     let stopping = || ApiError::new(ProblemCode::ShuttingDown, "the read-model is stopping");
     app.board.snapshot().await.ok_or_else(stopping)
 }

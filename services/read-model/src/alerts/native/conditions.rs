@@ -116,26 +116,3 @@ fn finding(name: &'static str, depth: &QueueDepth, before: u64) -> Option<Findin
         ),
     })
 }
-
-/// What to look at and what to do.
-pub(super) fn runbook(name: &str) -> &'static str {
-    match name {
-        condition::SERVICE_DOWN => {
-            "Look at the role's log for the reason (odd logs). If its process is gone, start it again with odd up; \
-             if it waits for a store or the spine, see to that first. Accepted jobs are safe: work goes on where it stopped."
-        }
-        condition::JOB_FAILURE_RATE_HIGH => {
-            "List the failed jobs (odd jobs list --status failed) and compare their types and errors. One type: look at its \
-             handler or what it depends on. All types: look at the processor's log. Repeat jobs with odd jobs retry once the cause is gone."
-        }
-        condition::QUEUE_BACKLOG_GROWING => {
-            "More arrives than is worked off. Check that the queue's consumer is ready (jobs.created: processor, jobs.events: \
-             metrics-engine) and that the stores answer quickly; then submit more slowly or give the processor more slots (ODD_PROCESSOR_SLOTS)."
-        }
-        condition::DATABASE_UNAVAILABLE => {
-            "Check that the store runs, that its disk has room and that its files can be written. Consumers pause and resume by \
-             themselves when it answers; nothing that was accepted is lost meanwhile."
-        }
-        _ => "",
-    }
-}
