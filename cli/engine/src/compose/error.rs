@@ -133,6 +133,17 @@ pub enum ComposeError {
         /// Why that is not started.
         reason: String,
     },
+    /// Every service is left out.
+    #[error("no service is left to be started")]
+    NothingToStart,
+    /// The project has a name that no engine takes.
+    #[error(
+        "{name:?} is no name of a compose project: it is of a-z, 0-9, '-' and '_', with a letter or digit first"
+    )]
+    InvalidProjectName {
+        /// The name.
+        name: String,
+    },
     /// A port plus the offset is no port.
     #[error("port {port} of {service} plus the offset {offset} is beyond 65535")]
     PortOutOfRange {
@@ -173,6 +184,8 @@ impl ComposeError {
             },
             Self::Cycle { .. } => "remove one of these depends_on".to_owned(),
             Self::DependencyLeftOut { .. } => "start its profile too (--profile), or set required: false".to_owned(),
+            Self::NothingToStart => "start a profile (--profile), or leave --offline out".to_owned(),
+            Self::InvalidProjectName { .. } => "correct `name:` in the compose file".to_owned(),
             Self::PortOutOfRange { .. } => "choose a smaller --port-offset".to_owned(),
             Self::DuplicatePort { .. } => "publish one of them elsewhere".to_owned(),
         }

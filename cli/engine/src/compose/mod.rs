@@ -5,7 +5,14 @@
 pub mod error;
 pub mod model;
 
-mod embedded;
+mod decode;
+mod dotenv;
+pub(crate) mod files;
+mod interpolate;
+mod merge;
+mod project;
+pub(crate) mod recipe;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +22,15 @@ pub use model::{
     Build, Condition, ConfigFile, ConfigMount, Dependency, Environment, Healthcheck, Logging, Mount, Network,
     NetworkAttachment, Port, Project, Protocol, Resources, RestartPolicy, Service, Ulimit, Volume,
 };
+
+use files::Files;
+
+/// The compose file.
+const COMPOSE: &str = "compose.yaml";
+/// Its overlay for machines that reach no registry.
+const OFFLINE: &str = "offline.yaml";
+/// The variables and their defaults.
+const ENV: &str = ".env";
 
 /// Where the compose files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +63,11 @@ pub struct LoadOptions {
 /// # Errors
 /// Where the file cannot be read or a line of it is no `NAME=value`.
 pub fn variables(source: &Source) -> Result<BTreeMap<String, String>, ComposeError> {
-    embedded::files(source)?;
-    Ok(BTreeMap::new())
+    defaults(&Files::of(source)?)
+}
+
+fn defaults(files: &Files) -> Result<BTreeMap<String, String>, ComposeError> {
+    dotenv::parse(ENV, &files.text(ENV)?)
 }
 
 /// Reads the compose files.
@@ -56,9 +75,38 @@ pub fn variables(source: &Source) -> Result<BTreeMap<String, String>, ComposeErr
 /// # Errors
 /// A file that is missing or no YAML, a key or value that this engine does not support, and whatever contradicts itself; each with its place.
 pub fn load(source: &Source, options: &LoadOptions) -> Result<Project, ComposeError> {
-    embedded::files(source)?;
-    Ok(Project {
-        name: options.project.clone(),
-        ..Project::default()
-    })
+    let files = Files::of(source)?;
+    let mut variables = defaults(&files)?;
+    variables.extend(options.variables.clone());
+
+    let first = merge::first(read(&files, COMPOSE, &variables)?)?;
+    let profiles = project::profiles(&first)?;
+    let mut names = vec![COMPOSE];
+    let mut tree = first;
+    if options.offline {
+        tree = merge::overlay(tree, read(&files, OFFLINE, &variables)?)?;
+        names.push(OFFLINE);
+    }
+    let mut project = project::assemble(&files, &tree, &profiles, &variables, options)?;
+    project.files = names.into_iter().map(|name| files.label(name)).collect();
+    Ok(project)
 }
+
+fn read(files: &Files, name: &str, variables: &BTreeMap<String, String>) -> Result<yaml::Node, ComposeError> {
+    let mut tree = yaml::parse(name, &files.text(name)?)?;
+    interpolate::tree(&mut tree, "", variables)?;
+    Ok(tree)
+}
+
+/// Reads one compose file of a text alone, such as one that somebody gives. Its variables are all given.
+#[cfg(test)]
+pub(crate) fn load_text(text: &str, options: &LoadOptions) -> Result<Project, ComposeError> {
+    let mut tree = yaml::parse(COMPOSE, text)?;
+    interpolate::tree(&mut tree, "", &options.variables)?;
+    let tree = merge::first(tree)?;
+    let profiles = project::profiles(&tree)?;
+    project::assemble(&Files::Embedded, &tree, &profiles, &options.variables, options)
+}
+
+#[cfg(test)]
+mod tests;
