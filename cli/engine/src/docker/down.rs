@@ -1,10 +1,28 @@
 //! Removing a stack.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{DockerError, DownOptions, Event};
-use crate::error::EngineError;
+use bollard::Docker;
+use bollard::query_parameters::{InspectNetworkOptions, RemoveVolumeOptionsBuilder};
+
+use super::call::{self, reason, status, unless_gone};
+use super::host::{self, Engine};
+use super::present::{self, Container, Thing};
+use super::reporter::{Progress, Reporter};
+use super::teardown::{self, Leave};
+use super::{Credentials, DockerError, DownOptions, Event, StackFile, labels, project_name};
+use crate::embedded;
+use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
+use crate::lock::InstanceLock;
+use crate::state::{ProcessFile, remove_if_there};
+
+/// Time that another command may take.
+const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+/// Time that the last endpoint of a network may take to vanish.
+const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a network is looked at.
+const POLL: Duration = Duration::from_millis(50);
 
 /// What removing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +47,164 @@ pub struct Down {
 pub async fn down(
     instance: &Instance,
     options: &DownOptions,
-    progress: impl FnMut(Event) + Send,
+    mut progress: impl FnMut(Event) + Send,
 ) -> Result<Down, EngineError> {
-    let _ = (instance, options, progress);
-    Err(DockerError::NoEngine { looked: Vec::new() }.into())
+    let begin = Instant::now();
+    let _lock = InstanceLock::take(instance, LOCK_PATIENCE, || progress(Event::WaitingForOther)).await?;
+    let engine = match host::connect_for(instance).await {
+        Ok(engine) => engine,
+        // Where no engine answers and none was ever used, there is nothing to remove.
+        Err(EngineError::Docker(_)) if is_unknown(instance) => return Ok(Down::default()),
+        Err(error) => return Err(error),
+    };
+    let progress = Progress::new(progress);
+    let reporter = Reporter::new(&progress);
+    let mut done = remove_all(&engine, instance, options, reporter).await?;
+    StackFile::remove(instance)?;
+    if options.volumes {
+        remove_directory(instance)?;
+    }
+    done.took = begin.elapsed();
+    Ok(done)
+}
+
+/// Whether no stack was ever started for an instance from this machine.
+fn is_unknown(instance: &Instance) -> bool {
+    !instance.stack_file().exists() && !Credentials::file(instance).exists()
+}
+
+async fn remove_all(
+    engine: &Engine,
+    instance: &Instance,
+    options: &DownOptions,
+    reporter: Reporter<'_>,
+) -> Result<Down, DockerError> {
+    let client = &engine.client;
+    let project = project_name(instance);
+    let (containers, networks) =
+        futures::try_join!(present::containers(client, &project), present::networks(client))?;
+    let networks: Vec<Thing> = networks
+        .into_iter()
+        .filter(|network| network.is_of(&project))
+        .collect();
+    let all: Vec<&Container> = containers.iter().collect();
+    let killed = teardown::take_down(client, &all, Some(options.deadline), Leave::Nothing, reporter).await?;
+    let detached = remove_networks(client, &networks, reporter).await;
+    // Looked at now, since anonymous volumes went with their containers.
+    let volumes = present::volumes(client).await?;
+    let old: Vec<&Thing> = volumes
+        .iter()
+        .filter(|volume| volume.is_of(&project) && (options.volumes || is_left_over(volume)))
+        .collect();
+    let removed = remove_volumes(client, &old, reporter).await?;
+    detached?;
+    Ok(Down {
+        was_running: !containers.is_empty() || !networks.is_empty(),
+        containers: containers.into_iter().map(|container| container.name).collect(),
+        volumes: removed,
+        killed,
+        took: Duration::ZERO,
+    })
+}
+
+/// Whether a volume has no data: it carried configuration files into a container that is gone.
+fn is_left_over(volume: &Thing) -> bool {
+    volume.labels.contains_key(labels::CONFIGS)
+}
+
+async fn remove_networks(
+    client: &Docker,
+    networks: &[Thing],
+    reporter: Reporter<'_>,
+) -> Result<(), DockerError> {
+    let mut first_error = Ok(());
+    for network in networks {
+        match remove_network(client, network).await {
+            Ok(()) => reporter.tell(Event::Network {
+                name: network.name.clone(),
+                removed: true,
+            }),
+            Err(error) => {
+                if let DockerError::NetworkInUse { network, containers } = &error {
+                    let who = containers.join(", ");
+                    reporter.notice(format!(
+                        "the network {network} stays: {who} attached, and not of this instance"
+                    ));
+                }
+                first_error = first_error.and(Err(error));
+            }
+        }
+    }
+    first_error
+}
+
+/// Removes a network. The engine may take a moment to note that nobody is attached any more.
+pub(super) async fn remove_network(client: &Docker, network: &Thing) -> Result<(), DockerError> {
+    let deadline = Instant::now() + NETWORK_PATIENCE;
+    loop {
+        let Err(error) = unless_gone(client.remove_network(&network.id).await) else {
+            return Ok(());
+        };
+        let attached = attached(client, network).await;
+        let in_use = matches!(status(&error), Some(403 | 409)) || reason(&error).contains("active endpoints");
+        if !in_use || (attached.is_empty() && Instant::now() >= deadline) {
+            return Err(call::refused(
+                format!("remove the network {}", network.name),
+                &error,
+            ));
+        }
+        if !attached.is_empty() && Instant::now() >= deadline - NETWORK_PATIENCE * 4 / 5 {
+            return Err(DockerError::NetworkInUse {
+                network: network.name.clone(),
+                containers: attached,
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn attached(client: &Docker, network: &Thing) -> Vec<String> {
+    let seen = client
+        .inspect_network(&network.id, None::<InspectNetworkOptions>)
+        .await;
+    let containers = seen.ok().and_then(|seen| seen.containers).unwrap_or_default();
+    let mut names: Vec<String> = containers
+        .into_values()
+        .filter_map(|endpoint| endpoint.name)
+        .collect();
+    names.sort();
+    names
+}
+
+async fn remove_volumes(
+    client: &Docker,
+    volumes: &[&Thing],
+    reporter: Reporter<'_>,
+) -> Result<Vec<String>, DockerError> {
+    let one = |volume: &Thing| {
+        let name = volume.name.clone();
+        async move {
+            let options = RemoveVolumeOptionsBuilder::new().build();
+            let removed = unless_gone(client.remove_volume(&name, Some(options)).await);
+            removed.map_err(|error| call::refused(format!("remove the volume {name}"), &error))?;
+            reporter.tell(Event::Volume {
+                name: name.clone(),
+                removed: true,
+            });
+            Ok::<_, DockerError>(name)
+        }
+    };
+    let results = futures::future::join_all(volumes.iter().map(|volume| one(volume))).await;
+    results.into_iter().collect()
+}
+
+/// The directory of the instance; only what belongs to this engine where another one runs in it.
+fn remove_directory(instance: &Instance) -> Result<(), EngineError> {
+    let path = instance.process_file();
+    let process = ProcessFile::read(&path).context("read the process file", &path)?;
+    if process.is_some_and(|process| process.is_alive()) {
+        let credentials = Credentials::file(instance);
+        return remove_if_there(&credentials).context("remove", &credentials);
+    }
+    embedded::remove_data(instance).map(drop)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::event::Event;
 use super::image::ImageError;
 use crate::compose::ComposeError;
 use crate::ports::PortHolder;
@@ -19,6 +20,19 @@ pub struct Trouble {
     pub likely_cause: Option<String>,
     /// The end of its log.
     pub log: Vec<String>,
+}
+
+impl Trouble {
+    /// As it is told at once.
+    pub(super) fn event(&self) -> Event {
+        Event::Trouble {
+            service: self.service.clone(),
+            container: self.container.clone(),
+            reason: self.reason.clone(),
+            likely_cause: self.likely_cause.clone(),
+            log: self.log.clone(),
+        }
+    }
 }
 
 /// Why something was not done in a Docker engine.

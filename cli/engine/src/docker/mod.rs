@@ -1,32 +1,57 @@
 //! The Docker engine: plans a stack from the compose files, applies the plan through the Docker API, watches and removes it.
 
+mod apply;
+mod body;
+mod call;
+mod check;
 pub mod credentials;
+mod diagnosis;
 pub mod down;
 pub mod error;
 pub mod event;
 pub mod host;
 pub mod image;
+mod labels;
 pub mod logs;
 pub mod options;
 pub mod plan;
+mod planner;
+mod present;
+mod published;
 mod remedy;
+mod report;
+mod reporter;
 pub mod restart;
+#[cfg(test)]
+mod sample;
+mod secrets;
 pub mod state;
 pub mod status;
+pub mod stop;
+mod teardown;
 pub mod up;
+mod upload;
+mod wanted;
+mod watch;
 
 pub use credentials::Credentials;
 pub use down::{Down, down};
 pub use error::{DockerError, Trouble};
 pub use event::{ContainerState, Event, ImageState, ServiceTiming, StartupReport};
-pub use host::{Engine, HostInfo, connect, probe};
+pub use host::{Engine, HostInfo, Surroundings, connect, connect_in, probe};
 pub use logs::{LogLine, LogOptions, logs};
 pub use options::{DownOptions, UpOptions};
 pub use plan::{Action, ContainerStep, ImageSource, ImageStep, LeftOut, Plan, Step};
 pub use restart::restart;
 pub use state::StackFile;
 pub use status::{ContainerStatus, StackStatus, status};
+pub use stop::stop;
 pub use up::{Up, up};
 
 /// Name of this engine.
 pub const NAME: &str = "docker";
+
+/// Name of the compose project of an instance.
+pub fn project_name(instance: &crate::instance::Instance) -> String {
+    format!("odd-{}", instance.name)
+}

@@ -8,7 +8,10 @@ use std::path::Path;
 use odd_contracts::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::write_atomically;
+use crate::error::{EngineError, IoContext};
+use crate::instance::Instance;
+use crate::platform;
+use crate::state::{remove_if_there, write_atomically};
 
 /// What a stack is made of, as far as other commands need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +37,17 @@ pub struct StackFile {
     pub scale: BTreeMap<String, u32>,
     /// Port on this machine by service, where it publishes one.
     pub ports: BTreeMap<String, u16>,
+    /// Containers that were made. One that is not there later was removed by somebody else.
+    #[serde(default)]
+    pub containers: Vec<String>,
 }
 
 impl StackFile {
     /// Version of the shape that this build writes.
     pub const VERSION: u32 = 1;
 
-    /// Reads the file ([`crate::Instance::stack_file`]); none where there is none. One that makes no sense counts as none.
+    /// Reads the file ([`crate::Instance::stack_file`]); none where there is none. One that makes no sense counts as none: containers
+    /// are found by their labels.
     ///
     /// # Errors
     /// Whatever reading fails with.
@@ -58,5 +65,61 @@ impl StackFile {
     /// Whatever writing fails with.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         write_atomically(path, &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// That of an instance.
+    pub(super) fn of(instance: &Instance) -> Result<Option<Self>, EngineError> {
+        let path = instance.stack_file();
+        Self::read(&path).context("read the stack file", &path)
+    }
+
+    /// Makes this the one of an instance.
+    pub(super) fn save(&self, instance: &Instance) -> Result<(), EngineError> {
+        let (directory, path) = (instance.directory(), instance.stack_file());
+        std::fs::create_dir_all(&directory).context("create the directory", &directory)?;
+        platform::make_private(&directory).context("restrict the directory", &directory)?;
+        self.write(&path).context("write the stack file", &path)
+    }
+
+    /// Removes the file of an instance.
+    pub(super) fn remove(instance: &Instance) -> Result<(), EngineError> {
+        let path = instance.stack_file();
+        remove_if_there(&path).context("remove the stack file", &path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::{Home, InstanceName};
+
+    #[test]
+    fn is_written_read_and_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let instance = Instance {
+            name: InstanceName::default(),
+            home: Home::at(home.path()),
+            port_offset: 0,
+        };
+        assert_eq!(StackFile::of(&instance).unwrap(), None);
+        let stack = StackFile {
+            version: StackFile::VERSION,
+            engine: crate::docker::NAME.to_owned(),
+            project: "odd-observatory".to_owned(),
+            host: "unix:///var/run/docker.sock".to_owned(),
+            release: "0.1.0".to_owned(),
+            started_at: Timestamp::now(),
+            offline: true,
+            profiles: vec!["tools".to_owned()],
+            scale: BTreeMap::from([("processor".to_owned(), 2)]),
+            ports: BTreeMap::from([("gateway".to_owned(), 3000)]),
+            containers: vec!["odd-observatory-gateway-1".to_owned()],
+        };
+        stack.save(&instance).unwrap();
+        assert_eq!(StackFile::of(&instance).unwrap(), Some(stack));
+        std::fs::write(instance.stack_file(), "{").unwrap();
+        assert_eq!(StackFile::of(&instance).unwrap(), None, "garbage counts as none");
+        StackFile::remove(&instance).unwrap();
+        StackFile::remove(&instance).unwrap();
     }
 }

@@ -1,9 +1,15 @@
 //! What of a stack is there, and how it is.
 
+use bollard::Docker;
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::InspectContainerOptions;
 use odd_contracts::Timestamp;
 use serde::Serialize;
 
-use super::{DockerError, StackFile};
+use super::call::{refused, status as status_of};
+use super::check::{self, Command};
+use super::present::{self, Container};
+use super::{DockerError, StackFile, host, project_name};
 use crate::error::EngineError;
 use crate::instance::Instance;
 
@@ -59,6 +65,94 @@ impl ContainerStatus {
 /// # Errors
 /// [`EngineError::Docker`] where the engine does not answer.
 pub async fn status(instance: &Instance) -> Result<StackStatus, EngineError> {
-    let _ = instance;
-    Err(DockerError::NoEngine { looked: Vec::new() }.into())
+    let stack = StackFile::of(instance)?;
+    let engine = host::connect_for(instance).await?;
+    let containers = present::containers(&engine.client, &project_name(instance)).await?;
+    let (ours, others): (Vec<Container>, Vec<Container>) =
+        containers.into_iter().partition(Container::is_ours);
+    let looks = ours.iter().map(|container| look(&engine.client, container));
+    let seen = futures::future::try_join_all(looks).await?;
+    Ok(StackStatus {
+        stack,
+        // Those that were removed since the list was made are not there.
+        containers: seen.into_iter().flatten().collect(),
+        orphans: others.into_iter().map(|container| container.name).collect(),
+    })
+}
+
+async fn look(client: &Docker, container: &Container) -> Result<Option<ContainerStatus>, DockerError> {
+    match client
+        .inspect_container(&container.id, None::<InspectContainerOptions>)
+        .await
+    {
+        Ok(seen) => Ok(Some(describe(client, container, seen).await)),
+        Err(error) if status_of(&error) == Some(404) => Ok(None),
+        Err(error) => Err(refused(format!("look at {}", container.name), &error)),
+    }
+}
+
+async fn describe(client: &Docker, container: &Container, seen: ContainerInspectResponse) -> ContainerStatus {
+    let own_check = seen
+        .config
+        .as_ref()
+        .and_then(|config| config.healthcheck.as_ref())
+        .and_then(Command::of);
+    let state = seen.state.unwrap_or_default();
+    let word = state.status.map(|status| status.to_string()).unwrap_or_default();
+    let runs = matches!(word.as_str(), "running" | "paused");
+    let health = state.health.as_ref().filter(|_| runs);
+    let asked = health
+        .and_then(|health| health.status)
+        .map(|status| status.to_string());
+    let mut asked = asked.filter(|text| !text.is_empty() && text != "none");
+    let mut says = health.and_then(last_failure);
+    if let Some(command) = own_check.filter(|_| word == "running" && asked.as_deref() == Some("starting")) {
+        // The engine asks rarely, so that it does not know yet what can be found out.
+        match command.run(client, &container.id).await {
+            check::Outcome::Passed => asked = Some("healthy".to_owned()),
+            check::Outcome::Failed(output) => says = Some(output),
+        }
+    }
+    let exit_code = state
+        .exit_code
+        .filter(|_| matches!(word.as_str(), "exited" | "dead" | "restarting"));
+    let restarts = u64::try_from(seen.restart_count.unwrap_or_default()).unwrap_or_default();
+    let detail = match (word.as_str(), asked.as_deref()) {
+        ("running", None | Some("healthy")) => None,
+        ("running", Some(health)) => {
+            Some(says.map_or_else(|| health.to_owned(), |says| format!("{health}: {says}")))
+        }
+        ("exited" | "dead" | "restarting", _) => {
+            Some(end(state.oom_killed, exit_code, state.error.as_deref()))
+        }
+        _ => None,
+    };
+    ContainerStatus {
+        service: container.service().to_owned(),
+        number: container.number(),
+        name: container.name.clone(),
+        image: container.image.clone(),
+        state: word,
+        health: asked,
+        restarts,
+        exit_code,
+        // The year 1 stands for never.
+        started_at: state.started_at.and_then(|text| text.parse().ok()),
+        ports: container.ports.iter().copied().collect(),
+        detail,
+    }
+}
+
+fn last_failure(health: &bollard::models::Health) -> Option<String> {
+    let last = health.log.as_ref()?.last()?;
+    let failed = last.exit_code != Some(0);
+    last.output.as_deref().filter(|_| failed).and_then(check::shown)
+}
+
+fn end(out_of_memory: Option<bool>, code: Option<i64>, error: Option<&str>) -> String {
+    match (out_of_memory, error.filter(|error| !error.is_empty())) {
+        (Some(true), _) => "killed for want of memory".to_owned(),
+        (_, Some(error)) => error.to_owned(),
+        _ => format!("exit code {}", code.unwrap_or_default()),
+    }
 }

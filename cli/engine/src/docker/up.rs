@@ -1,8 +1,30 @@
 //! Starting a stack.
 
-use super::{DockerError, Event, Plan, StackFile, StartupReport, UpOptions};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use odd_contracts::{Timestamp, VERSION};
+
+use super::apply::Stage;
+use super::event::Event;
+use super::host::{self, Engine};
+use super::image::{self, RoleImage, RoleRequest};
+use super::plan::{ImageStep, Plan};
+use super::present::{self, Present};
+use super::reporter::{Progress, Reporter};
+use super::secrets::{self, Places};
+use super::wanted::{Wanted, wanted};
+use super::{
+    Credentials, DockerError, NAME, StackFile, StartupReport, UpOptions, planner, project_name, published,
+    report,
+};
+use crate::compose::{self, LoadOptions, Project, Source};
 use crate::error::EngineError;
 use crate::instance::Instance;
+use crate::lock::InstanceLock;
+
+/// Shortest time that another command may take that starts or stops the same instance.
+const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What starting came to.
 #[derive(Clone, Debug)]
@@ -22,12 +44,258 @@ pub struct Up {
 /// Dropping the future (because of Ctrl-C) leaves what was made so far: `up` completes it, `down` removes it.
 ///
 /// # Errors
-/// [`EngineError::Docker`] and [`EngineError::Busy`]. What was made stays, and another `up` goes on from there.
+/// [`EngineError::Docker`], [`EngineError::Busy`] and [`EngineError::Io`]. What was made stays, and another `up` goes on from there.
 pub async fn up(
     instance: &Instance,
     options: &UpOptions,
-    progress: impl FnMut(Event) + Send,
+    mut progress: impl FnMut(Event) + Send,
 ) -> Result<Up, EngineError> {
-    let _ = (instance, options, progress);
-    Err(DockerError::NoEngine { looked: Vec::new() }.into())
+    let begin = Instant::now();
+    let patience = LOCK_PATIENCE.max(options.wait_timeout * 2);
+    let _lock = InstanceLock::take(instance, patience, || progress(Event::WaitingForOther)).await?;
+    let engine = host::connect().await?;
+    let progress = Progress::new(progress);
+    let reporter = Reporter::new(&progress);
+    let start = Start {
+        instance,
+        options,
+        engine: &engine,
+        reporter,
+        begin,
+    };
+    start.run().await
+}
+
+/// One call of [`up`].
+struct Start<'a> {
+    instance: &'a Instance,
+    options: &'a UpOptions,
+    engine: &'a Engine,
+    reporter: Reporter<'a>,
+    begin: Instant,
+}
+
+/// What was found out before anything is changed.
+struct Prepared {
+    source: Source,
+    request: RoleRequest,
+    role: RoleImage,
+    project: Project,
+    credentials: Credentials,
+    /// Whether the credentials are to be written.
+    fresh: bool,
+    images: Vec<ImageStep>,
+    /// Containers that an earlier `up` made.
+    made: Vec<String>,
+    started_at: Option<Timestamp>,
+}
+
+impl Start<'_> {
+    async fn run(&self) -> Result<Up, EngineError> {
+        self.tell_engine();
+        let present = present::everything(&self.engine.client, &project_name(self.instance)).await?;
+        let mut prepared = self.prepare(&present).await?;
+        let (wanted, plan) = self.plan(&prepared, &present).await?;
+        self.reporter.tell(Event::Planned { plan: plan.clone() });
+        self.tell_orphans(&plan);
+        published::check(&self.stage(&wanted, &plan, &present))?;
+        if self.options.dry_run {
+            return Ok(self.result(plan, StartupReport::default(), self.stack(&prepared)));
+        }
+        self.write_before(&mut prepared)?;
+        self.ensure_images(&prepared).await?;
+        let images_done = Instant::now();
+        // Now the ids of all images are known: what differs by its image is known too.
+        let (wanted, applied) = self.plan(&prepared, &present).await?;
+        let stage = self.stage(&wanted, &applied, &present);
+        let timings = stage.apply(self.options.wait_timeout).await?;
+        let stack = self.stack(&prepared);
+        stack.save(self.instance)?;
+        let report = report::report(self.begin, images_done, &timings);
+        Ok(self.result(applied, report, stack))
+    }
+
+    fn tell_engine(&self) {
+        let info = &self.engine.info;
+        self.reporter.tell(Event::Connected {
+            host: info.host.clone(),
+            engine: format!("{} {}", info.name, info.version),
+            api: info.api.clone(),
+        });
+    }
+
+    fn tell_orphans(&self, plan: &Plan) {
+        if !plan.orphans.is_empty() {
+            let names = plan.orphans.join(", ");
+            self.reporter.notice(format!(
+                "not of these compose files, and left alone: {names} (odd down removes them too)"
+            ));
+        }
+    }
+
+    /// Reads the compose files with the variables of the instance, and finds out which images they need.
+    async fn prepare(&self, present: &Present) -> Result<Prepared, EngineError> {
+        let (instance, options, client) = (self.instance, self.options, &self.engine.client);
+        let source = options
+            .project_dir
+            .clone()
+            .map_or(Source::Embedded, Source::Directory);
+        let stack = StackFile::of(instance)?;
+        self.tell_other_host(stack.as_ref());
+        let request = RoleRequest {
+            program: options.program.clone(),
+            version: VERSION.to_owned(),
+            commit: option_env!("ODD_COMMIT").map(str::to_owned),
+            home: instance.home.clone(),
+            project_dir: options.project_dir.clone(),
+            offline: options.offline,
+            build: options.build,
+            docker_host: self.engine.info.address.clone(),
+        };
+        let defaults = compose::variables(&source).map_err(DockerError::from)?;
+        let role = image::role(client, &request).await.map_err(DockerError::from)?;
+        let mut load = self.load_options(&role);
+        let secrets: Vec<String> = defaults
+            .into_keys()
+            .filter(|name| Credentials::is_secret(name))
+            .collect();
+        let places = Places {
+            source: &source,
+            options: &load,
+            variables: &secrets,
+        };
+        let (credentials, fresh) = secrets::credentials(client, instance, present, &places).await?;
+        load.variables.extend(
+            credentials
+                .iter()
+                .map(|(name, secret)| (name.to_owned(), secret.to_owned())),
+        );
+        let project = compose::load(&source, &load).map_err(DockerError::from)?;
+        let images = image::resolve(client, &project, &role)
+            .await
+            .map_err(DockerError::from)?;
+        Ok(Prepared {
+            images,
+            project,
+            role,
+            request,
+            credentials,
+            fresh: fresh && !secrets.is_empty(),
+            started_at: stack.as_ref().map(|stack| stack.started_at),
+            made: stack.map(|stack| stack.containers).unwrap_or_default(),
+            source,
+        })
+    }
+
+    fn tell_other_host(&self, stack: Option<&StackFile>) {
+        let here = &self.engine.info.address;
+        if let Some(stack) = stack.filter(|stack| stack.host != *here) {
+            let there = &stack.host;
+            self.reporter.notice(format!(
+                "this instance was started at {there} before; what is there is left alone"
+            ));
+        }
+    }
+
+    fn load_options(&self, role: &RoleImage) -> LoadOptions {
+        let (instance, options) = (self.instance, self.options);
+        let variables = [
+            ("ODD_IMAGE", role.reference.clone()),
+            ("ODD_INSTANCE", instance.name.to_string()),
+            ("ODD_PORT_OFFSET", instance.port_offset.to_string()),
+        ];
+        LoadOptions {
+            project: project_name(instance),
+            offline: options.offline,
+            profiles: options.profiles.clone(),
+            scale: options.scale.clone(),
+            port_offset: instance.port_offset,
+            variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
+
+    /// What is wanted, and what that takes, with the images that are there now.
+    async fn plan(&self, prepared: &Prepared, present: &Present) -> Result<(Wanted, Plan), DockerError> {
+        let mut ids = BTreeMap::new();
+        for step in &prepared.images {
+            if let Some(id) = image::id(&self.engine.client, &step.reference).await? {
+                ids.insert(step.reference.clone(), id);
+            }
+        }
+        let wanted = wanted(&prepared.project, self.instance, &ids, VERSION)?;
+        let plan = planner::plan(&wanted, present, prepared.images.clone(), &prepared.made)?;
+        Ok((wanted, plan))
+    }
+
+    fn stage<'s>(&'s self, wanted: &'s Wanted, plan: &'s Plan, present: &'s Present) -> Stage<'s> {
+        Stage {
+            instance: self.instance,
+            engine: self.engine,
+            wanted,
+            plan,
+            present,
+            reporter: self.reporter,
+        }
+    }
+
+    /// What has to be known even when this command does not come to its end.
+    fn write_before(&self, prepared: &mut Prepared) -> Result<(), EngineError> {
+        if prepared.fresh {
+            prepared.credentials.save(self.instance)?;
+        }
+        let mut stack = self.stack(prepared);
+        // Only what an earlier command made can be missed.
+        stack.containers.clone_from(&prepared.made);
+        stack.save(self.instance)
+    }
+
+    async fn ensure_images(&self, prepared: &Prepared) -> Result<(), DockerError> {
+        let tell = |event| self.reporter.tell(event);
+        let (client, source) = (&self.engine.client, &prepared.source);
+        image::ensure(
+            client,
+            source,
+            &prepared.request,
+            &prepared.role,
+            &prepared.images,
+            tell,
+        )
+        .await?;
+        Ok(())
+    }
+
+    fn stack(&self, prepared: &Prepared) -> StackFile {
+        let project = &prepared.project;
+        let port = |service: &compose::Service| {
+            let first = service.ports.iter().find_map(|port| port.published)?;
+            Some((service.name.clone(), first))
+        };
+        let names = |service: &compose::Service| {
+            let name = service.name.clone();
+            let project = project.name.clone();
+            (1..=service.replicas).map(move |number| format!("{project}-{name}-{number}"))
+        };
+        StackFile {
+            version: StackFile::VERSION,
+            engine: NAME.to_owned(),
+            project: project.name.clone(),
+            host: self.engine.info.address.clone(),
+            release: VERSION.to_owned(),
+            started_at: prepared.started_at.unwrap_or_else(Timestamp::now),
+            offline: self.options.offline,
+            profiles: self.options.profiles.clone(),
+            scale: self.options.scale.clone(),
+            ports: project.services.values().filter_map(port).collect(),
+            containers: project.services.values().flat_map(names).collect(),
+        }
+    }
+
+    fn result(&self, plan: Plan, report: StartupReport, stack: StackFile) -> Up {
+        Up {
+            changed: !plan.is_empty(),
+            plan,
+            report,
+            stack,
+        }
+    }
 }
