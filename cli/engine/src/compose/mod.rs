@@ -67,7 +67,13 @@ pub fn variables(source: &Source) -> Result<BTreeMap<String, String>, ComposeErr
 }
 
 fn defaults(files: &Files) -> Result<BTreeMap<String, String>, ComposeError> {
-    dotenv::parse(ENV, &files.text(ENV)?)
+    match files.text(ENV) {
+        // Docker Compose does without it as well.
+        Err(ComposeError::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(BTreeMap::new())
+        }
+        text => dotenv::parse(ENV, &text?),
+    }
 }
 
 /// Reads the compose files.

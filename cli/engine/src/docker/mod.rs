@@ -46,7 +46,7 @@ pub use restart::restart;
 pub use state::StackFile;
 pub use status::{ContainerStatus, StackStatus, status};
 pub use stop::stop;
-pub use up::{Up, up};
+pub use up::{Up, up, up_in};
 
 /// Name of this engine.
 pub const NAME: &str = "docker";

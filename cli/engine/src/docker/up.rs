@@ -7,7 +7,7 @@ use odd_contracts::{Timestamp, VERSION};
 
 use super::apply::Stage;
 use super::event::Event;
-use super::host::{self, Engine};
+use super::host::{self, Engine, Surroundings};
 use super::image::{self, RoleImage, RoleRequest};
 use super::plan::{ImageStep, Plan};
 use super::present::{self, Present};
@@ -48,12 +48,25 @@ pub struct Up {
 pub async fn up(
     instance: &Instance,
     options: &UpOptions,
+    progress: impl FnMut(Event) + Send,
+) -> Result<Up, EngineError> {
+    up_in(&Surroundings::of_process(), instance, options, progress).await
+}
+
+/// The same, on the Docker engine that these surroundings lead to.
+///
+/// # Errors
+/// Those of [`up`].
+pub async fn up_in(
+    surroundings: &Surroundings,
+    instance: &Instance,
+    options: &UpOptions,
     mut progress: impl FnMut(Event) + Send,
 ) -> Result<Up, EngineError> {
     let begin = Instant::now();
     let patience = LOCK_PATIENCE.max(options.wait_timeout * 2);
     let _lock = InstanceLock::take(instance, patience, || progress(Event::WaitingForOther)).await?;
-    let engine = host::connect().await?;
+    let engine = host::connect_in(surroundings).await?;
     let progress = Progress::new(progress);
     let reporter = Reporter::new(&progress);
     let start = Start {
