@@ -15,6 +15,8 @@ use crate::docker::LeftOut;
 
 /// How many containers a service may have.
 const MAX_REPLICAS: u32 = 64;
+/// What is said of a `build` that is none of ours.
+const ONLY_RECIPES: &str = "it has a build, and odd builds only images of its own recipes, called odd-offline/NAME:latest: give it an image that can be pulled";
 /// The network of services that name none.
 const DEFAULT_NETWORK: &str = "default";
 
@@ -451,8 +453,10 @@ fn finished(
             .networks
             .insert(DEFAULT_NETWORK.to_owned(), NetworkAttachment::default());
     }
-    if let Some(name) = recipe::name_of(&service.image) {
-        service.image = recipe::reference(files, name)?;
+    match recipe::name_of(&service.image) {
+        Some(name) => service.image = recipe::reference(files, name)?,
+        None if service.build.is_some() => return Err(draft.item.invalid(ONLY_RECIPES)),
+        None => {}
     }
     if service.image.is_empty() {
         return Err(draft.item.invalid("its image is an empty text"));

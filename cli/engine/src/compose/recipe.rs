@@ -13,7 +13,7 @@ use super::model::hex;
 /// What the names of all of them begin with.
 pub(crate) const PREFIX: &str = "odd-offline/";
 /// Folder of the recipes.
-const FOLDER: &str = "images";
+pub(crate) const FOLDER: &str = "images";
 /// Name of the image that the others are built from.
 pub(crate) const BASE: &str = "base";
 /// Hexadecimal digits of a tag.

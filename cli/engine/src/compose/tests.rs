@@ -328,6 +328,7 @@ fn values_that_their_key_cannot_have_are_errors() {
             "image: x\ndepends_on: {a: {condition: service_ready}}",
             "is no condition",
         ),
+        ("image: x\nbuild: .", "odd builds only images of its own recipes"),
         (
             "image: ${IMAGE}",
             "services.a.image): the variable IMAGE is not set",
@@ -378,7 +379,7 @@ fn names_that_are_not_there_are_errors() {
 #[test]
 fn everything_that_a_service_may_say() {
     let service = one(r#"
-image: registry:5000/x@sha256:0
+image: odd-offline/redis:latest
 build: {context: ./d, dockerfile: F, args: [A=1], target: t}
 platform: linux/amd64
 command: serve "a b"

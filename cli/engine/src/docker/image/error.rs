@@ -3,6 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use bollard::errors::Error;
+
+use super::pull::{Meaning, meaning};
+use crate::compose::ComposeError;
+
 /// Why an image was not pulled or built.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -55,7 +60,7 @@ pub enum ImageError {
         reference: String,
         /// What it said.
         #[source]
-        source: Box<bollard::errors::Error>,
+        source: Box<Error>,
     },
     /// A build failed.
     #[error("the build of {reference} failed: {reason}")]
@@ -86,6 +91,13 @@ pub enum ImageError {
         /// The end of what the builder said.
         log: Vec<String>,
     },
+    /// A recipe of an offline image cannot be read.
+    #[error("the recipes of the offline images cannot be read")]
+    Recipe {
+        /// Why.
+        #[source]
+        source: Box<ComposeError>,
+    },
     /// A file refused to be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -100,6 +112,52 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    pub(super) fn engine(action: &'static str, reference: &str, error: Error) -> Self {
+        Self::Engine {
+            action,
+            reference: reference.to_owned(),
+            source: Box::new(error),
+        }
+    }
+
+    pub(super) fn recipe(error: ComposeError) -> Self {
+        Self::Recipe {
+            source: Box::new(error),
+        }
+    }
+
+    /// What an engine said of a pull.
+    pub(super) fn of_pull(reference: &str, error: Error) -> Self {
+        let Some(reason) = words(&error) else {
+            return Self::engine("pull", reference, error);
+        };
+        let reference = reference.to_owned();
+        match meaning(&reason) {
+            Meaning::NoRegistry => Self::NoRegistry { reference, reason },
+            Meaning::NotFound => Self::NotFound { reference, reason },
+            Meaning::Denied => Self::Denied { reference, reason },
+            Meaning::RateLimited => Self::RateLimited { reference, reason },
+            Meaning::NoSpace => Self::NoSpace { reference, reason },
+            Meaning::Other => Self::engine("pull", &reference, error),
+        }
+    }
+
+    /// What an engine said of a build.
+    pub(super) fn of_build(reference: &str, error: Error, log: Vec<String>) -> Self {
+        let Some(reason) = words(&error) else {
+            return Self::engine("build", reference, error);
+        };
+        let reference = reference.to_owned();
+        match meaning(&reason) {
+            Meaning::NoSpace => Self::NoSpace { reference, reason },
+            _ => Self::BuildFailed {
+                reference,
+                reason,
+                log,
+            },
+        }
+    }
+
     /// What to try next.
     pub fn remedy(&self) -> String {
         match self {
@@ -118,6 +176,7 @@ impl ImageError {
                 "run odd from a Linux binary of the engine's architecture, or from a checkout of the project with --project-dir, or do without Docker (odd up --engine embedded)"
             }
             Self::OfflineMissing { .. } => "on Debian or Ubuntu run: scripts/images.sh; elsewhere start without --offline, or with --engine embedded",
+            Self::Recipe { source } => return source.remedy(),
             Self::Io { .. } => "check that the file is there and may be read",
         }
         .to_owned()
@@ -129,5 +188,14 @@ impl ImageError {
             Self::BuildFailed { log, .. } | Self::OfflineMissing { log, .. } => log,
             _ => &[],
         }
+    }
+}
+
+/// The words of an engine that answered; none where it did not.
+fn words(error: &Error) -> Option<String> {
+    match error {
+        Error::DockerResponseServerError { message, .. } => Some(message.trim().to_owned()),
+        Error::DockerStreamError { error } => Some(error.trim().to_owned()),
+        _ => None,
     }
 }

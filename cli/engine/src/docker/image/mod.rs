@@ -3,19 +3,34 @@
 //! In order: [`role`] finds the image of the roles, whose reference the compose files take as `ODD_IMAGE`; [`resolve`] tells what each image of a
 //! project needs; [`ensure`] does it.
 
+mod builder;
+mod elf;
 pub mod error;
+mod fingerprint;
+mod login;
+mod offline;
+mod pull;
+mod role_image;
+mod tell;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::Docker;
+use futures::future::join_all;
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
 
 pub use error::ImageError;
 
-use super::{Event, ImageSource, ImageStep};
-use crate::compose::{Project, Source};
+use self::tell::Tell;
+use super::{Event, ImageSource, ImageState, ImageStep};
+use crate::compose::{Project, Source, recipe};
 use crate::instance::Home;
+
+/// How many images are pulled at the same time. The engine itself fetches three layers at a time.
+const PULLS: usize = 4;
 
 /// What the image of the roles is made of.
 #[derive(Clone, Debug)]
@@ -34,6 +49,8 @@ pub struct RoleRequest {
     pub offline: bool,
     /// Build anew, even where it is there (`--build`).
     pub build: bool,
+    /// Where the engine listens, as `DOCKER_HOST` names it: the offline images are built by a script that uses Docker's own client.
+    pub docker_host: String,
 }
 
 /// The image of the roles.
@@ -43,17 +60,15 @@ pub struct RoleImage {
     pub reference: String,
     /// Where it comes from.
     pub source: ImageSource,
+    make: role_image::Make,
 }
 
 /// Finds out which image the roles run from, without building it.
 ///
 /// # Errors
 /// Where the binary cannot be read or the engine does not answer.
-pub async fn role(_docker: &Docker, request: &RoleRequest) -> Result<RoleImage, ImageError> {
-    Ok(RoleImage {
-        reference: format!("odd-roles:{}", request.version),
-        source: ImageSource::Build,
-    })
+pub async fn role(docker: &Docker, request: &RoleRequest) -> Result<RoleImage, ImageError> {
+    role_image::choose(docker, request).await
 }
 
 /// What each image of the project needs.
@@ -65,25 +80,36 @@ pub async fn resolve(
     project: &Project,
     role: &RoleImage,
 ) -> Result<Vec<ImageStep>, ImageError> {
-    let mut steps: BTreeMap<&str, ImageStep> = BTreeMap::new();
+    let mut services: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for service in project.services.values() {
-        let step = steps.entry(&service.image).or_insert_with(|| ImageStep {
-            reference: service.image.clone(),
-            source: ImageSource::Present,
-            services: Vec::new(),
+        services
+            .entry(&service.image)
+            .or_default()
+            .push(service.name.clone());
+    }
+    let found = join_all(services.keys().map(|reference| source(docker, reference, role))).await;
+    let steps = services
+        .into_iter()
+        .zip(found)
+        .map(|((reference, services), source)| {
+            Ok(ImageStep {
+                reference: reference.to_owned(),
+                source: source?,
+                services,
+            })
         });
-        step.services.push(service.name.clone());
+    steps.collect()
+}
+
+async fn source(docker: &Docker, reference: &str, role: &RoleImage) -> Result<ImageSource, ImageError> {
+    if reference == role.reference {
+        return Ok(role.source);
     }
-    for step in steps.values_mut() {
-        step.source = if step.reference == role.reference {
-            role.source
-        } else if id(docker, &step.reference).await?.is_some() {
-            ImageSource::Present
-        } else {
-            ImageSource::Pull
-        };
-    }
-    Ok(steps.into_values().collect())
+    Ok(match id(docker, reference).await? {
+        Some(_) => ImageSource::Present,
+        None if reference.starts_with(recipe::PREFIX) => ImageSource::Build,
+        None => ImageSource::Pull,
+    })
 }
 
 /// Pulls and builds what the steps of [`resolve`] say, several at a time. Afterwards every image is in the engine.
@@ -98,17 +124,64 @@ pub async fn ensure(
     steps: &[ImageStep],
     mut progress: impl FnMut(Event) + Send,
 ) -> Result<(), ImageError> {
-    let _ = (docker, source, request, role);
-    for step in steps {
-        progress(Event::Image {
-            reference: step.reference.clone(),
-            state: super::ImageState::Ready,
-            layer: None,
-            detail: None,
-            current: None,
-            total: None,
-        });
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let tell = Tell(sender);
+    let work = fetch(docker, source, request, role, steps, &tell);
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => progress(event),
+            done = &mut work => break done,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        progress(event);
     }
+    done
+}
+
+async fn fetch(
+    docker: &Docker,
+    source: &Source,
+    request: &RoleRequest,
+    role: &RoleImage,
+    steps: &[ImageStep],
+    tell: &Tell,
+) -> Result<(), ImageError> {
+    let is_role = |step: &&ImageStep| step.reference == role.reference;
+    let role_step = steps.iter().find(is_role).map(|step| step.source);
+    let others = || steps.iter().filter(|step| !is_role(step));
+    let mut offline: BTreeSet<String> = others()
+        .filter(|step| step.source == ImageSource::Build)
+        .map(|step| step.reference.clone())
+        .collect();
+    if let (Some(ImageSource::Build), Some(base)) = (role_step, role.make.offline_base())
+        && id(docker, base).await?.is_none()
+    {
+        offline.insert(base.to_owned());
+    }
+    let offline: Vec<String> = offline.into_iter().collect();
+
+    // The script builds the base that the image of the roles may stand on.
+    let built = async {
+        if !offline.is_empty() {
+            offline::build(docker, &request.docker_host, source, &offline, tell).await?;
+        }
+        match role_step {
+            Some(ImageSource::Build) => role_image::make(docker, request, role, tell).await,
+            Some(ImageSource::Pull) => role_image::pull(docker, request, role, tell).await,
+            Some(ImageSource::Present) | None => Ok(()),
+        }
+    };
+    let references = others()
+        .filter(|step| step.source == ImageSource::Pull)
+        .map(|step| step.reference.as_str());
+    let pulled = futures::stream::iter(references)
+        .map(|reference| pull::pull(docker, reference, None, tell))
+        .buffer_unordered(PULLS)
+        .try_collect::<Vec<()>>();
+    tokio::try_join!(built, pulled)?;
     Ok(())
 }
 
@@ -120,11 +193,7 @@ pub async fn id(docker: &Docker, reference: &str) -> Result<Option<String>, Imag
     match docker.inspect_image(reference).await {
         Ok(image) => Ok(image.id),
         Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-        Err(error) => Err(ImageError::Engine {
-            action: "look for",
-            reference: reference.to_owned(),
-            source: Box::new(error),
-        }),
+        Err(error) => Err(ImageError::engine("look for", reference, error)),
     }
 }
 
@@ -137,7 +206,7 @@ pub struct Availability {
     pub build: Vec<String>,
     /// Images that would be pulled.
     pub pull: Vec<String>,
-    /// What the registry of one that would be pulled answered. Absent where none would be pulled.
+    /// What the registries of those that would be pulled answered: well, or why one did not. Absent where none would be pulled.
     pub registry: Option<Result<(), String>>,
 }
 
@@ -148,7 +217,8 @@ impl Availability {
     }
 }
 
-/// Tells whether the images of a project are to be had. The engine asks the registry, since it may have a proxy that this machine does not.
+/// Tells whether the images of a project are to be had, within `limit`. The engine asks the registries, for one image of each, since it may
+/// have a proxy that this machine does not.
 ///
 /// # Errors
 /// Where the engine does not answer.
@@ -158,7 +228,6 @@ pub async fn availability(
     role: &RoleImage,
     limit: Duration,
 ) -> Result<Availability, ImageError> {
-    let _ = limit;
     let mut found = Availability::default();
     for step in resolve(docker, project, role).await? {
         match step.source {
@@ -167,5 +236,37 @@ pub async fn availability(
             ImageSource::Pull => found.pull.push(step.reference),
         }
     }
+    let by_registry: BTreeMap<&str, &String> = found
+        .pull
+        .iter()
+        .map(|reference| (login::registry(reference), reference))
+        .collect();
+    if !by_registry.is_empty() {
+        let answers = join_all(
+            by_registry
+                .into_values()
+                .map(|reference| answers(docker, reference, limit)),
+        )
+        .await;
+        found.registry = Some(answers.into_iter().collect());
+    }
     Ok(found)
+}
+
+/// Whether a registry has an image, as the engine sees it.
+async fn answers(docker: &Docker, reference: &str, limit: Duration) -> Result<(), String> {
+    let asking = async {
+        let credentials = login::credentials(reference).await;
+        docker
+            .inspect_registry_image(&pull::tagged(reference), credentials)
+            .await
+    };
+    match tokio::time::timeout(limit, asking).await {
+        Err(_) => Err(format!(
+            "the registry of {reference} does not answer within {} s",
+            limit.as_secs()
+        )),
+        Ok(Err(error)) => Err(ImageError::of_pull(reference, error).to_string()),
+        Ok(Ok(_)) => Ok(()),
+    }
 }
