@@ -41,8 +41,7 @@ from_binary() {
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$context'" EXIT
     install -m 755 "$binary" "$context/odd"
-    # The old builder says on every build that it is old.
-    docker build --file compose/odd/binary.Dockerfile "${arguments[@]}" "$context" 2> >(grep -v -i -e deprecated -e buildx -e '^ *$' >&2)
+    docker build --file compose/odd/binary.Dockerfile "${arguments[@]}" "$context"
 }
 
 main() {
