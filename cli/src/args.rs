@@ -107,7 +107,10 @@ pub enum Command {
     Verify(commands::verify::Args),
     Bench(commands::bench::Args),
     Logs(commands::logs::Args),
+    Open(commands::open::Args),
+    Restart(commands::restart::Args),
     Serve(commands::serve::Args),
+    Healthcheck(commands::healthcheck::Args),
     Contracts(commands::contracts::Args),
     Completions(commands::completions::Args),
     Config(commands::config::Args),
@@ -122,6 +125,7 @@ impl Command {
             Self::Completions(args) => Ok(commands::completions::run(context, &args)),
             Self::Config(args) => Ok(commands::config::run(context, &args)),
             Self::Contracts(args) => Ok(commands::contracts::run(context, &args)),
+            Self::Open(args) => Ok(commands::open::run(context, &args)),
             Self::Urls(args) => Ok(commands::urls::run(context, &args)),
             Self::Man(args) => Ok(commands::man::run(context, &args)),
             Self::Version(args) => Ok(commands::version::run(context, &args)),
@@ -131,7 +135,15 @@ impl Command {
 
     /// Whether the command deals with Ctrl-C itself. Any other is dropped where it stands.
     pub const fn ends_itself(&self) -> bool {
-        matches!(self, Self::Serve(_))
+        matches!(self, Self::Serve(_) | Self::Up(_) | Self::Test(_))
+    }
+
+    /// The flags that every command takes, with what flags of this one stand for.
+    pub fn flags(&self, global: Global) -> Global {
+        match self {
+            Self::Up(args) => args.flags(global),
+            _ => global,
+        }
     }
 
     /// What the command does with the name of the engine.
@@ -157,13 +169,16 @@ impl Command {
             Self::Test(args) => commands::test::run(context, args).await,
             Self::Verify(args) => commands::verify::run(context, args).await,
             Self::Logs(args) => commands::logs::run(context, args).await,
+            Self::Restart(args) => commands::restart::run(context, args).await,
             Self::Serve(args) => commands::serve::run(context, args).await,
             Self::Completions(_)
             | Self::Config(_)
             | Self::Contracts(_)
+            | Self::Healthcheck(_)
             | Self::Man(_)
+            | Self::Open(_)
             | Self::Urls(_)
-            | Self::Version(_) => unreachable!("run_plain runs these"),
+            | Self::Version(_) => unreachable!("these need no runtime"),
         }
     }
 }

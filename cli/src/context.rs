@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use odd_client::{ClientError, Gateway, HttpOptions, ReadModel};
 use odd_contracts::Role;
+use odd_engine::docker::StackFile;
 use odd_engine::ledger::LedgerWriter;
 use odd_engine::{Instance, ProcessFile};
 
 use crate::args::Global;
+use crate::engine::{Engine, Present};
 use crate::error::Error;
 use crate::output::Printer;
-use crate::settings::{EngineUse, Settings};
+use crate::settings::{EngineChoice, EngineUse, Settings};
 
 /// What every command is given.
 pub struct Context {
@@ -22,7 +24,7 @@ pub struct Context {
     pub printer: Printer,
     /// The instance that commands speak to.
     pub instance: Instance,
-    process: OnceLock<Option<ProcessFile>>,
+    present: OnceLock<Present>,
     gateway: OnceLock<Gateway>,
     read_model: OnceLock<ReadModel>,
 }
@@ -37,10 +39,28 @@ impl Context {
             settings,
             printer,
             instance,
-            process: OnceLock::new(),
+            present: OnceLock::new(),
             gateway: OnceLock::new(),
             read_model: OnceLock::new(),
         })
+    }
+
+    /// The same for another instance, at its own addresses whatever is set for this one.
+    #[must_use]
+    pub fn of(&self, instance: Instance) -> Self {
+        let mut settings = self.settings.clone();
+        settings.instance_name.value = instance.name.clone();
+        settings.port_offset.value = instance.port_offset;
+        settings.gateway_url.value = None;
+        settings.read_model_url.value = None;
+        Self {
+            settings,
+            printer: self.printer.clone(),
+            instance,
+            present: OnceLock::new(),
+            gateway: OnceLock::new(),
+            read_model: OnceLock::new(),
+        }
     }
 
     /// Name of the instance.
@@ -48,14 +68,28 @@ impl Context {
         self.instance.name.as_str()
     }
 
+    /// What is known of the instance without asking an engine, as it was when it was first looked at.
+    pub fn present(&self) -> &Present {
+        self.present.get_or_init(|| Present::of(&self.instance))
+    }
+
     /// The process that runs the instance, where one lives.
     pub fn process(&self) -> Option<&ProcessFile> {
-        self.process
-            .get_or_init(|| {
-                let file = ProcessFile::read(&self.instance.process_file()).ok().flatten();
-                file.filter(ProcessFile::is_alive)
-            })
-            .as_ref()
+        self.present().process.as_ref()
+    }
+
+    /// The stack that runs the instance, where it is one of a Docker engine.
+    pub fn stack(&self) -> Option<&StackFile> {
+        self.present().stack.as_ref()
+    }
+
+    /// The engine of the instance: what it runs on or ran on last, else what is set, else embedded.
+    pub fn engine(&self) -> Engine {
+        let set = match self.settings.engine.value {
+            EngineChoice::Docker => Engine::Docker,
+            EngineChoice::Auto | EngineChoice::Embedded => Engine::Embedded,
+        };
+        self.present().engine().unwrap_or(set)
     }
 
     /// Address of a role: as set, else where the running instance has it, else where it would have it.
@@ -66,7 +100,7 @@ impl Context {
             _ => None,
         };
         set.map(str::to_owned)
-            .or_else(|| self.process().and_then(|process| process.url(role)))
+            .or_else(|| self.present().url(role))
             .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.instance.port(role)))
     }
 

@@ -2,6 +2,8 @@
 
 use odd_client::ClientError;
 use odd_engine::EngineError;
+use odd_engine::docker::DockerError;
+use odd_engine::docker::image::ImageError;
 
 use crate::exit::ExitCode;
 
@@ -107,11 +109,45 @@ impl Error {
                 "odd doctor   (ODD_HOME chooses another directory)".to_owned(),
                 Vec::new(),
             ),
+            EngineError::Docker(error) => (
+                of_docker(error),
+                of_this(&error.remedy(), &of),
+                error.log().to_vec(),
+            ),
         };
         let mut error = Self::new(action, cause).code(code).hint(hint);
         error.details = details;
         error
     }
+}
+
+/// How a command exits that a Docker engine, compose file or image was in the way of.
+fn of_docker(error: &DockerError) -> ExitCode {
+    match error {
+        DockerError::Compose(_) | DockerError::UnknownService { .. } => ExitCode::Usage,
+        DockerError::TimedOut { .. } => ExitCode::TimedOut,
+        DockerError::Failed { .. }
+        | DockerError::EngineGone { .. }
+        | DockerError::NetworkInUse { .. }
+        | DockerError::Refused { .. } => ExitCode::Failed,
+        DockerError::Image(error) => match error {
+            ImageError::Engine { .. } | ImageError::BuildFailed { .. } => ExitCode::Failed,
+            _ => ExitCode::Prerequisite,
+        },
+        _ => ExitCode::Prerequisite,
+    }
+}
+
+/// The commands of a remedy for the instance that it is about: an engine does not know how it was named.
+fn of_this(remedy: &str, of: &str) -> String {
+    if of.is_empty() {
+        return remedy.to_owned();
+    }
+    ["odd up", "odd down", "odd logs"]
+        .iter()
+        .fold(remedy.to_owned(), |text, command| {
+            text.replace(command, &format!("{command}{of}"))
+        })
 }
 
 /// The flag that makes a command speak to this instance; nothing for the default one.

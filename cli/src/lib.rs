@@ -7,13 +7,16 @@ pub mod args;
 pub mod commands;
 pub mod context;
 pub mod duration;
+pub mod engine;
 pub mod error;
 pub mod exit;
 pub mod format;
 pub mod ident;
 pub mod output;
+pub mod pages;
 pub mod parse;
 pub mod patience;
+pub mod prompt;
 pub mod serve;
 pub mod settings;
 pub mod waiter;
@@ -49,7 +52,11 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, Error> {
         printer.help(&args::command())?;
         return Ok(ExitCode::Ok);
     };
-    let context = Context::new(&cli.global, command.engine_use(), printer.clone())?;
+    if let Command::Healthcheck(args) = &command {
+        return commands::healthcheck::run(&cli.global, args, printer);
+    }
+    let flags = command.flags(cli.global);
+    let context = Context::new(&flags, command.engine_use(), printer.clone())?;
     // A runtime costs threads: what needs none starts without.
     match command.run_plain(&context) {
         Ok(result) => result,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use odd_contracts::JobStatus;
 use serde::Serialize;
 
@@ -154,9 +154,19 @@ impl Printer {
         say(&format!("{} {text}", self.mark_err(Glyph::Warn, Tone::Attention)));
     }
 
+    /// A message that has to be read, also where quiet.
+    pub fn say(&self, text: &str) {
+        say(text);
+    }
+
     /// A text in a tone, for standard output.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         style::paint(self.inner.colour_out, tone, text)
+    }
+
+    /// A name in a colour of its own, always the same, for standard output.
+    pub fn paint_name(&self, name: &str) -> String {
+        style::paint_name(self.inner.colour_out, name)
     }
 
     /// A text in a tone, for standard error.
@@ -202,6 +212,16 @@ impl Printer {
             bar.set_style(style.progress_chars(if ascii { "=> " } else { "█▉▊▋▌▍▎▏ " }));
         }
         bar.with_message(what.to_owned())
+    }
+
+    /// Several bars on standard error at once; drawn only for a person.
+    pub fn board(&self) -> MultiProgress {
+        let shown = !self.inner.quiet && !self.is_json() && io::stderr().is_terminal();
+        MultiProgress::with_draw_target(if shown {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        })
     }
 
     /// The error that ends a command: what failed, why, what to try.

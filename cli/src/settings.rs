@@ -20,9 +20,11 @@ const OUTPUT: &str = "ODD_OUTPUT";
 /// What an instance is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum EngineChoice {
-    /// The best that this machine has.
+    /// What the instance runs on already, else Docker where its images are to be had, else embedded.
     #[default]
     Auto,
+    /// Containers of a Docker engine.
+    Docker,
     /// One background process with every role and SQLite.
     Embedded,
 }
@@ -32,6 +34,7 @@ impl EngineChoice {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
+            Self::Docker => "docker",
             Self::Embedded => "embedded",
         }
     }
@@ -167,7 +170,7 @@ impl Settings {
             |text| match EngineChoice::from_str(text, false) {
                 Ok(engine) => Ok(engine),
                 Err(_) if sources.engine_use == EngineUse::Show => Ok(EngineChoice::default()),
-                Err(_) => Err(format!("{text:?} is none of auto and embedded")),
+                Err(_) => Err(format!("{text:?} is none of auto, docker and embedded")),
             },
         );
         let output = parsed(
@@ -416,7 +419,7 @@ mod tests {
         let lookup = |name: &str| match name {
             env::PORT_OFFSET => Some("60000".to_owned()),
             env::INSTANCE => Some("Not A Name".to_owned()),
-            env::ENGINE => Some("docker".to_owned()),
+            env::ENGINE => Some("paper".to_owned()),
             _ => Some("/home".to_owned()),
         };
         let flags = Global {
@@ -438,7 +441,7 @@ mod tests {
         let text = told(EngineUse::Choose);
         assert!(text.contains("environment ODD_PORT_OFFSET"), "{text}");
         assert!(text.contains("environment ODD_INSTANCE"), "{text}");
-        assert!(text.contains("environment ODD_ENGINE: \"docker\""), "{text}");
+        assert!(text.contains("environment ODD_ENGINE: \"paper\""), "{text}");
         let text = told(EngineUse::Show);
         assert!(
             text.contains("ODD_INSTANCE") && !text.contains("ODD_ENGINE"),

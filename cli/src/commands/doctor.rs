@@ -1,18 +1,52 @@
 //! `odd doctor`
 
-use odd_engine::doctor::{self, Check, CheckState};
+use clap::ValueEnum;
+use odd_engine::doctor::{self, Check, CheckState, DoctorOptions, Purpose};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::output::{Glyph, Tone};
+use crate::settings::EngineChoice;
 
 /// Check whether this machine can run an observatory, and what mends it where not.
 ///
-/// Exits with 3 where something is missing; a warning alone exits with 0.
+/// Exits with 3 where something is missing; a warning alone exits with 0. What is missing for Docker is a warning unless
+/// Docker is asked for.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// What it shall be made of [env: ODD_ENGINE] [default: auto]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<For>,
+    /// Look for images built from Debian packages, as `odd up --offline` takes them
+    #[arg(long)]
+    offline: bool,
+}
+
+/// What an observatory can be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum For {
+    /// Docker where it can be had, else embedded.
+    Auto,
+    /// Containers of a Docker engine.
+    Docker,
+    /// One background process with every role and SQLite.
+    Embedded,
+    /// A local Kubernetes cluster.
+    Kind,
+}
+
+impl For {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Auto => Purpose::Auto,
+            Self::Docker => Purpose::Docker,
+            Self::Embedded => Purpose::Embedded,
+            Self::Kind => Purpose::Kind,
+        }
+    }
+}
 
 /// Version 1 of the answer.
 #[derive(Debug, Serialize)]
@@ -24,12 +58,21 @@ struct Answer<'a> {
 }
 
 /// Checks and prints.
-pub async fn run(context: &Context, _args: Args) -> Result<ExitCode, Error> {
+pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let printer = &context.printer;
-    let instance = context.instance.clone();
-    let checks = tokio::task::spawn_blocking(move || doctor::check(&instance))
-        .await
-        .map_err(|e| Error::new("examine this machine", e))?;
+    let set = match context.settings.engine.value {
+        EngineChoice::Auto => Purpose::Auto,
+        EngineChoice::Docker => Purpose::Docker,
+        EngineChoice::Embedded => Purpose::Embedded,
+    };
+    let options = DoctorOptions {
+        purpose: args.engine.map_or(set, For::purpose),
+        offline: args.offline || context.stack().is_some_and(|stack| stack.offline),
+        program: std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))?,
+    };
+    let looking = printer.progress(0, "looking");
+    let checks = doctor::check(&context.instance, &options).await;
+    looking.finish_and_clear();
     let failed = checks.iter().filter(|c| c.state == CheckState::Failed).count();
     if printer.is_json() {
         printer.json(&Answer {

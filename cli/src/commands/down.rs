@@ -3,24 +3,28 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use odd_engine::embedded::{self, DownEvent, DownOptions};
+use odd_engine::docker::{self, ContainerState, DockerError, Event};
+use odd_engine::embedded::{self, DownEvent};
+use odd_engine::error::EngineError;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::engine::Engine;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::format;
+use crate::prompt::CursorGuard;
 
 /// Stop the observatory and keep its data. What is stopped already stays so.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also remove its data: jobs, events, log, ledger
+    /// Also remove its data: jobs, events, metrics, logs, credentials, ledger
     #[arg(long)]
     volumes: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
-    /// Seconds for work in hand to be finished or given back, before the process is killed
+    /// Seconds for work in hand to be finished or given back, before a process is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     timeout: u64,
 }
@@ -31,26 +35,50 @@ pub struct Args {
 struct Answer<'a> {
     version: u32,
     instance: &'a str,
+    engine: &'static str,
     state: &'static str,
     was_running: bool,
     killed: bool,
     removed: Option<PathBuf>,
     took_ms: f64,
+    /// Containers that were removed.
+    containers: Vec<String>,
+    /// Docker volumes that were removed.
+    volumes: Vec<String>,
 }
 
 /// Stops it.
 pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
-    let (printer, name) = (&context.printer, context.instance_name());
-    if args.volumes && !args.yes && !confirmed(context)? {
-        printer.note("nothing was changed");
+    if args.volumes && !args.yes && !confirmed(context).await? {
+        context.printer.note("nothing was changed");
         return Ok(ExitCode::Failed);
     }
-    let options = DownOptions {
+    let engine = context.engine();
+    // A process and a stack at once are what two engines left of each other; both are this instance's.
+    let answer = match (engine, context.process(), context.stack()) {
+        (Engine::Docker, ..) => of_docker(context, &args).await?,
+        (Engine::Embedded, _, None) => of_embedded(context, &args).await?,
+        (Engine::Embedded, ..) => {
+            of_embedded(context, &args).await?;
+            of_docker(context, &args).await?
+        }
+    };
+    if context.printer.is_json() {
+        context.printer.json(&answer)?;
+    } else {
+        tell(context, &answer, args.volumes);
+    }
+    Ok(ExitCode::Ok)
+}
+
+async fn of_embedded<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
+    let (printer, name) = (&context.printer, context.instance_name());
+    let options = embedded::DownOptions {
         deadline: Duration::from_secs(args.timeout),
         volumes: args.volumes,
     };
     let stopped = embedded::down(&context.instance, &options, |event| match event {
-        DownEvent::WaitingForOther => printer.note("  another command is starting or stopping it: waiting"),
+        DownEvent::WaitingForOther => printer.note(WAITING),
         DownEvent::Stopping { .. } => {}
         DownEvent::Killing { pid } => {
             printer.warn(&format!(
@@ -60,46 +88,137 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
         }
     })
     .await
-    .map_err(|e| Error::from_engine(format!("stop the instance {name}"), e, name))?;
-    if printer.is_json() {
-        printer.json(&Answer {
-            version: 1,
-            instance: name,
-            state: "stopped",
-            was_running: stopped.pid.is_some(),
-            killed: stopped.killed,
-            removed: stopped.removed,
-            took_ms: stopped.took.as_secs_f64() * 1e3,
-        })?;
-        return Ok(ExitCode::Ok);
+    .map_err(|e| failed(e, name))?;
+    Ok(Answer {
+        version: 1,
+        instance: name,
+        engine: embedded::NAME,
+        state: "stopped",
+        was_running: stopped.pid.is_some(),
+        killed: stopped.killed,
+        removed: stopped.removed,
+        took_ms: stopped.took.as_secs_f64() * 1e3,
+        containers: Vec::new(),
+        volumes: Vec::new(),
+    })
+}
+
+async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
+    let (printer, name) = (&context.printer, context.instance_name());
+    let options = docker::DownOptions {
+        deadline: Duration::from_secs(args.timeout),
+        volumes: args.volumes,
+    };
+    let directory = context.instance.directory();
+    let had_directory = directory.exists();
+    let bar = printer.progress(0, "stopping");
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let mut stopping = 0_usize;
+    let stopped = docker::down(&context.instance, &options, |event| {
+        bar.suspend(|| match &event {
+            Event::WaitingForOther => printer.note(WAITING),
+            Event::Notice { text } => printer.warn(text),
+            _ => {}
+        });
+        if let Event::Container { state, .. } = event {
+            match state {
+                ContainerState::Stopping => stopping += 1,
+                ContainerState::Removed => stopping = stopping.saturating_sub(1),
+                _ => {}
+            }
+            bar.set_message(format!("{stopping} containers end"));
+        }
+    })
+    .await;
+    bar.finish_and_clear();
+    let stopped = match stopped {
+        Ok(stopped) => stopped,
+        // Without an engine nothing runs that this instance could have left in it.
+        Err(error) if context.stack().is_none() && !args.volumes && is_absent(&error) => {
+            docker::Down::default()
+        }
+        Err(error) => return Err(failed(error, name)),
+    };
+    for container in &stopped.killed {
+        printer.warn(&format!(
+            "{container} did not end in {} s and was killed",
+            args.timeout
+        ));
     }
-    match stopped.pid {
-        Some(_) => printer.ok(&format!("{name} stopped in {}", format::duration(stopped.took))),
-        None => printer.note(&format!("{name} was not running")),
+    Ok(Answer {
+        version: 1,
+        instance: name,
+        engine: docker::NAME,
+        state: "stopped",
+        was_running: stopped.was_running,
+        killed: !stopped.killed.is_empty(),
+        removed: (args.volumes && had_directory && !directory.exists()).then_some(directory),
+        took_ms: stopped.took.as_secs_f64() * 1e3,
+        containers: stopped.containers,
+        volumes: stopped.volumes,
+    })
+}
+
+const WAITING: &str = "  another command is starting or stopping it: waiting";
+
+fn failed(error: EngineError, name: &str) -> Error {
+    Error::from_engine(format!("stop the instance {name}"), error, name)
+}
+
+/// Whether there is no engine at all, as opposed to one that refuses.
+fn is_absent(error: &EngineError) -> bool {
+    matches!(error, EngineError::Docker(error) if matches!(
+        **error,
+        DockerError::NoEngine { .. } | DockerError::NotRunning { .. }
+    ))
+}
+
+fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
+    let (printer, name) = (&context.printer, context.instance_name());
+    if answer.was_running {
+        let took = format::millis(answer.took_ms);
+        let what = match answer.containers.len() {
+            0 => String::new(),
+            many => format!(" ({many} containers)"),
+        };
+        printer.ok(&format!("{name} stopped in {took}{what}"));
+    } else {
+        printer.note(&format!("{name} was not running"));
     }
-    match stopped.removed {
+    if !answer.volumes.is_empty() {
+        printer.ok(&format!("removed {} volumes", answer.volumes.len()));
+    }
+    match &answer.removed {
         Some(directory) => printer.ok(&format!("removed {}", directory.display())),
-        None if args.volumes => printer.note("there was no data to remove"),
+        None if volumes && answer.volumes.is_empty() => printer.note("there was no data to remove"),
+        None if volumes => {}
         None => printer.note(&format!(
             "its data is kept; `odd up{}` goes on with it",
             of_instance(name)
         )),
     }
-    Ok(ExitCode::Ok)
 }
 
 /// Asks a person; without one, `--yes` is needed.
-fn confirmed(context: &Context) -> Result<bool, Error> {
-    let name = context.instance_name();
+async fn confirmed(context: &Context) -> Result<bool, Error> {
+    let name = context.instance_name().to_owned();
     let action = format!("remove the data of the instance {name}");
     if !context.printer.is_interactive() {
         return Err(Error::because(action, "there is no terminal to confirm it on")
             .code(ExitCode::Usage)
-            .hint(format!("odd down{} --volumes --yes", of_instance(name))));
+            .hint(format!("odd down{} --volumes --yes", of_instance(&name))));
     }
-    dialoguer::Confirm::new()
-        .with_prompt(format!("Remove every job, event and log of the instance {name}?"))
-        .default(false)
-        .interact()
-        .map_err(|e| Error::new(action, e))
+    let ask = move || {
+        dialoguer::Confirm::new()
+            .with_prompt(format!(
+                "Remove every job, event, metric and log of the instance {name}?"
+            ))
+            .default(false)
+            .interact()
+    };
+    let _cursor = CursorGuard;
+    let answer = tokio::task::spawn_blocking(ask)
+        .await
+        .map_err(|e| Error::new(action.clone(), e))?;
+    answer.map_err(|e| Error::new(action, e))
 }

@@ -101,6 +101,30 @@ pub(super) fn paint(colours: bool, tone: Tone, text: &str) -> String {
     }
 }
 
+/// Colours that tell names apart; none of them says that something is wrong.
+const NAMES: [Style; 8] = [
+    Style::new().cyan(),
+    Style::new().magenta(),
+    Style::new().blue(),
+    Style::new().green(),
+    Style::new().bright_cyan(),
+    Style::new().bright_magenta(),
+    Style::new().bright_blue(),
+    Style::new().bright_green(),
+];
+
+/// The colour of a name depends on nothing but the name (without the number of a replica).
+pub(super) fn paint_name(colours: bool, name: &str) -> String {
+    if !colours {
+        return name.to_owned();
+    }
+    let letters = name.bytes().filter(u8::is_ascii_alphabetic);
+    let sum = letters.fold(0_usize, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
+    name.style(NAMES[sum % NAMES.len()]).to_string()
+}
+
 /// Whether colours are wanted where the output is a terminal.
 pub(super) fn colours_wanted(refused: bool) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

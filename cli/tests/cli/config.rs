@@ -40,7 +40,7 @@ fn each_setting_tells_its_origin() {
     );
     assert_eq!(origin("gateway-url"), "http://127.0.0.1:9 flag --gateway-url");
     assert!(origin("read-model-url").ends_with("default"), "{text}");
-    assert_eq!(origin("engine"), "auto default");
+    assert_eq!(origin("engine"), "embedded environment ODD_ENGINE");
 }
 
 #[test]

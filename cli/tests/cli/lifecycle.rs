@@ -76,6 +76,50 @@ fn data_survives_down_and_goes_with_its_volumes() {
     assert!(odd.process().is_none());
 }
 
+#[test]
+fn a_restart_is_of_the_whole_process() {
+    let odd = instance();
+    let _ = odd.run(["restart"]).expect_code(3);
+    let first = odd.up();
+    let one = odd.run(["restart", "gateway"]).expect_code(2);
+    assert!(one.stderr.contains("every role is in one process"), "{one:?}");
+    let answer = odd.run(["restart", "-o", "json"]).expect_code(0).json();
+    assert_eq!(answer["services"].as_array().unwrap().len(), Role::ALL.len());
+    let second = odd.process().unwrap();
+    assert_ne!(first.pid, second.pid);
+    assert_eq!(first.ports, second.ports, "it is where it was");
+}
+
+#[test]
+fn an_instance_keeps_its_engine_and_flags_of_another_are_refused() {
+    let odd = instance();
+    let flag = odd.run(["up", "--scale", "processor=2"]).expect_code(2);
+    assert!(
+        flag.stderr.contains("--scale is for the Docker engine"),
+        "{flag:?}"
+    );
+    odd.up();
+    let other = odd.run(["up", "--engine", "docker"]).expect_code(3);
+    assert!(
+        other.stderr.contains("it runs on the embedded engine"),
+        "{other:?}"
+    );
+    assert!(
+        other.stderr.contains("odd down && odd up --engine docker"),
+        "{other:?}"
+    );
+    let urls = odd
+        .run(["urls", "--show-secrets", "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(urls["secrets"], json!([]));
+    let urls = urls["urls"].as_array().unwrap().clone();
+    assert!(urls.iter().all(|url| url["reachable"] == true), "{urls:?}");
+    let mut open = odd.command(["open", "gateway"]);
+    let opened = Instance::output(open.env("SSH_TTY", "there")).expect_code(0);
+    assert_eq!(opened.stdout.trim(), format!("{}/docs", odd.url(Role::Gateway)));
+}
+
 #[cfg(unix)]
 #[test]
 fn the_process_leads_a_session_of_its_own() {

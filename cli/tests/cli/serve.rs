@@ -211,7 +211,7 @@ async fn replicas_start_without_their_servers_say_what_they_wait_for_and_end_by_
 #[tokio::test]
 async fn an_engine_that_this_program_does_not_know_is_shown_by_its_name() {
     let odd = instance();
-    let engine = ("ODD_ENGINE", "docker");
+    let engine = ("ODD_ENGINE", "paper");
     let mut status = odd.command(["status"]);
     let refused = Instance::output(status.envs([engine])).expect_code(2);
     assert!(refused.stderr.contains("environment ODD_ENGINE"), "{refused:?}");
@@ -230,5 +230,5 @@ async fn an_engine_that_this_program_does_not_know_is_shown_by_its_name() {
         (status == 200).then_some(text)
     })
     .await;
-    assert!(overview.contains(r#""engine":"docker""#), "{overview}");
+    assert!(overview.contains(r#""engine":"paper""#), "{overview}");
 }

@@ -7,7 +7,7 @@ mod up;
 
 pub use down::{DownEvent, DownOptions, Stopped, down, remove_data};
 pub use log::{likely_cause, tail};
-pub use status::{InstanceState, RoleState, RoleStatus, Status, status};
+pub use status::{InstanceState, RoleState, RoleStatus, Status, readiness, status};
 pub use up::{Running, UpEvent, UpOptions, up};
 
 /// Name of this engine.

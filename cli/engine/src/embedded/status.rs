@@ -132,7 +132,10 @@ async fn ask(process: &ProcessFile, role: Role) -> RoleStatus {
 }
 
 /// Why the role at `url` is not ready; none where it is.
-async fn readiness(url: &str) -> Result<Option<String>, ClientError> {
+///
+/// # Errors
+/// Any [`ClientError`]: it does not answer, or nothing that a role would.
+pub async fn readiness(url: &str) -> Result<Option<String>, ClientError> {
     let options = HttpOptions {
         timeout: PATIENCE,
         ..HttpOptions::default()

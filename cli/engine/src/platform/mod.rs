@@ -67,6 +67,19 @@ pub async fn interrupted() {
     system::interrupted().await;
 }
 
+/// Whether a browser that is started here would be seen by whoever started this: neither over SSH nor without a display.
+pub fn has_display() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("SSH_CONNECTION") || set("SSH_TTY") {
+        return false;
+    }
+    // Every desktop but that of the other systems tells where it is.
+    cfg!(any(windows, target_os = "macos"))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"]
+            .into_iter()
+            .any(set)
+}
+
 /// Restricts a directory to its owner, where the system has modes.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! What a person at a terminal is asked where no type was given.
 
-use dialoguer::console::Term;
 use dialoguer::{Confirm, Input};
 use odd_contracts::{JobType, JsonObject};
 
 use crate::error::Error;
 use crate::exit::ExitCode;
+use crate::prompt::CursorGuard;
 
 /// The answers.
 pub(super) struct Form {
@@ -17,7 +17,7 @@ pub(super) struct Form {
 
 /// Asks. None where the person gave up.
 pub(super) async fn ask() -> Result<Option<Form>, Error> {
-    let _cursor = Cursor;
+    let _cursor = CursorGuard;
     let asked = tokio::task::spawn_blocking(prompts)
         .await
         .map_err(|e| Error::new("ask what to submit", e))?;
@@ -25,16 +25,6 @@ pub(super) async fn ask() -> Result<Option<Form>, Error> {
         Ok(form) => Ok(Some(form)),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
         Err(error) => Err(Error::new("ask what to submit", error).code(ExitCode::Usage)),
-    }
-}
-
-/// Shows the cursor again however the questions end: a prompt that Ctrl-C interrupts leaves it hidden.
-struct Cursor;
-
-impl Drop for Cursor {
-    fn drop(&mut self) {
-        // Nothing can be done about a terminal that is gone.
-        let _ = Term::stderr().show_cursor();
     }
 }
 

@@ -1,4 +1,4 @@
-//! `odd logs`
+//! The log of the embedded engine: one file.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,30 +9,19 @@ use odd_contracts::Role;
 use odd_engine::embedded;
 use serde_json::{Map, Value};
 
+use super::{Args, line};
 use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
-use crate::output::{Printer, Tone};
-
-/// Show what the observatory logs.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Only lines of these roles
-    #[arg(value_name = "ROLE")]
-    roles: Vec<Role>,
-    /// Go on with what is logged from now on
-    #[arg(long, short = 'f')]
-    follow: bool,
-    /// Lines to begin with
-    #[arg(long, short = 'n', value_name = "LINES", default_value_t = 100)]
-    tail: usize,
-}
 
 /// How often the log is looked at again.
 const POLL: Duration = Duration::from_millis(100);
+/// Lines to begin with.
+const TAIL: usize = 100;
 
 /// Prints the end of the log, and follows it.
-pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+    let roles = roles(&args.services)?;
     let path = context.instance.log_file();
     let failed = |e: io::Error| Error::new(format!("read the log {}", path.display()), e);
     if !path.exists() && !args.follow {
@@ -42,14 +31,14 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
             .code(ExitCode::Prerequisite)
             .hint(format!("odd up{}", of_instance(name))));
     }
-    let roles: BTreeSet<&str> = args.roles.iter().map(|role| role.name()).collect();
+    let tail = args.tail.unwrap_or(TAIL);
     // The length is taken first: a line written meanwhile is then shown twice at worst, never lost.
     let mut position = std::fs::metadata(&path).map_or(0, |m| m.len());
-    let wanted = if roles.is_empty() { args.tail } else { usize::MAX };
+    let wanted = if roles.is_empty() { tail } else { usize::MAX };
     let lines = embedded::tail(&path, wanted).map_err(failed)?;
     let lines: Vec<_> = lines.iter().filter(|line| is_of(line, &roles)).collect();
-    for line in &lines[lines.len().saturating_sub(args.tail)..] {
-        print(&context.printer, line);
+    for line in &lines[lines.len().saturating_sub(tail)..] {
+        line::print(&context.printer, line);
     }
     let mut rest = Vec::new();
     while args.follow && !context.printer.is_closed() {
@@ -58,7 +47,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             if is_of(line.trim_end(), &roles) {
-                print(&context.printer, line.trim_end());
+                line::print(&context.printer, line.trim_end());
             }
         }
         tokio::time::sleep(POLL).await;
@@ -83,6 +72,14 @@ fn read_on(path: &Path, position: u64, rest: &mut Vec<u8>) -> io::Result<u64> {
     Ok(from + u64::try_from(read).unwrap_or_default())
 }
 
+/// The roles that are named.
+fn roles(names: &[String]) -> Result<BTreeSet<&'static str>, Error> {
+    let named = names.iter().map(|name| name.parse::<Role>().map(Role::name));
+    named
+        .collect::<Result<_, _>>()
+        .map_err(|e| Error::new("show the log", e).code(ExitCode::Usage))
+}
+
 /// Whether a line is of one of these roles; any line is where there are none.
 fn is_of(line: &str, roles: &BTreeSet<&str>) -> bool {
     if roles.is_empty() {
@@ -93,70 +90,9 @@ fn is_of(line: &str, roles: &BTreeSet<&str>) -> bool {
     service.is_some_and(|service| roles.contains(service))
 }
 
-fn print(printer: &Printer, line: &str) {
-    if printer.is_json() {
-        printer.line(line);
-        return;
-    }
-    match serde_json::from_str::<Map<String, Value>>(line) {
-        Ok(document) => printer.line(&pretty(printer, &document)),
-        Err(_) => printer.line(line),
-    }
-}
-
-/// Fields that have a place of their own, or say nothing to a reader of one instance's log.
-const PLACED: [&str; 6] = ["timestamp", "level", "service", "message", "target", "instance"];
-
-/// `12:04:31.204 WARN  processor  message  key=value`
-fn pretty(printer: &Printer, document: &Map<String, Value>) -> String {
-    let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
-    let level = text("level");
-    let tone = match level {
-        "ERROR" => Tone::Bad,
-        "WARN" => Tone::Attention,
-        "INFO" => Tone::Ok,
-        _ => Tone::Muted,
-    };
-    let time = text("timestamp").split_once('T').map_or("", |(_, time)| time);
-    let time = time.get(..12).unwrap_or(time);
-    let mut line = format!(
-        "{} {} {:<14} {}",
-        printer.paint(Tone::Muted, time),
-        printer.paint(tone, &format!("{level:<5}")),
-        text("service"),
-        text("message"),
-    );
-    for (name, value) in document
-        .iter()
-        .filter(|(name, _)| !PLACED.contains(&name.as_str()))
-    {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        line.push_str(&format!(
-            "  {}",
-            printer.paint(Tone::Muted, &format!("{name}={value}"))
-        ));
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Global;
-
-    #[test]
-    fn a_log_line_reads_as_one_line() {
-        let printer = Printer::new(&Global {
-            no_color: true,
-            ..Global::default()
-        });
-        let line = r#"{"timestamp":"2026-01-31T12:04:31.204567Z","level":"WARN","service":"processor",
-            "target":"odd_processor","instance":"i","message":"took long","seconds":3,"job":"9f31c2ab"}"#;
-        assert_eq!(
-            pretty(&printer, &serde_json::from_str(line).unwrap()),
-            "12:04:31.204 WARN  processor      took long  job=9f31c2ab  seconds=3"
-        );
-    }
 
     #[test]
     fn only_lines_of_the_roles_asked_for_pass() {

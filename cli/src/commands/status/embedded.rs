@@ -1,4 +1,4 @@
-//! `odd status`
+//! An instance of the embedded engine.
 
 use odd_contracts::Timestamp;
 use odd_engine::embedded::{self, InstanceState, RoleState, RoleStatus};
@@ -6,20 +6,8 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Error, of_instance};
-use crate::exit::ExitCode;
 use crate::format;
 use crate::output::{Glyph, Printer, Tone};
-
-/// Show whether the observatory runs, and each role of it.
-///
-/// That it is stopped is an answer like any other, so the exit code is 0 in every state; with --check it is 0 only where
-/// every role takes work, and 1 otherwise.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Exit with 1 unless every role takes work
-    #[arg(long)]
-    check: bool,
-}
 
 /// Version 1 of the answer.
 #[derive(Debug, Serialize)]
@@ -38,8 +26,8 @@ struct Answer<'a> {
     roles: &'a [RoleStatus],
 }
 
-/// Asks and prints.
-pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+/// Asks and prints. Tells whether every role takes work.
+pub(super) async fn run(context: &Context) -> Result<bool, Error> {
     let (printer, name) = (&context.printer, context.instance_name());
     let status = embedded::status(&context.instance)
         .await
@@ -60,16 +48,30 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
         printer.table(&[], status.roles.iter().map(|role| row(printer, role)));
         advise(context, &status);
     }
-    let passed = !args.check || status.state == InstanceState::Running;
-    Ok(if passed { ExitCode::Ok } else { ExitCode::Failed })
+    Ok(status.state == InstanceState::Running)
 }
 
-fn headline(printer: &Printer, name: &str, status: &embedded::Status) -> String {
-    let (glyph, tone, word) = match status.state {
+/// How a state of an instance is shown.
+pub(super) fn shown(state: InstanceState) -> (Glyph, Tone, &'static str) {
+    match state {
         InstanceState::Running => (Glyph::Ok, Tone::Ok, "running"),
         InstanceState::Degraded => (Glyph::Warn, Tone::Attention, "degraded"),
         InstanceState::Stopped => (Glyph::Waiting, Tone::Waiting, "stopped"),
-    };
+    }
+}
+
+/// How a state of a role is shown.
+pub(super) fn shown_role(state: RoleState) -> (Glyph, Tone, &'static str) {
+    match state {
+        RoleState::Ready => (Glyph::Ok, Tone::Ok, "ready"),
+        RoleState::Unready => (Glyph::Warn, Tone::Attention, "not ready"),
+        RoleState::Unreachable => (Glyph::Bad, Tone::Bad, "no answer"),
+        RoleState::Stopped => (Glyph::Waiting, Tone::Waiting, "stopped"),
+    }
+}
+
+fn headline(printer: &Printer, name: &str, status: &embedded::Status) -> String {
+    let (glyph, tone, word) = shown(status.state);
     let state = printer.paint(tone, word);
     let mut line = format!(
         "{} {name} {state}   {}",
@@ -84,12 +86,7 @@ fn headline(printer: &Printer, name: &str, status: &embedded::Status) -> String 
 }
 
 fn row(printer: &Printer, role: &RoleStatus) -> Vec<String> {
-    let (glyph, tone, word) = match role.state {
-        RoleState::Ready => (Glyph::Ok, Tone::Ok, "ready"),
-        RoleState::Unready => (Glyph::Warn, Tone::Attention, "not ready"),
-        RoleState::Unreachable => (Glyph::Bad, Tone::Bad, "no answer"),
-        RoleState::Stopped => (Glyph::Waiting, Tone::Waiting, "stopped"),
-    };
+    let (glyph, tone, word) = shown_role(role.state);
     vec![
         format!("  {} {}", printer.mark(glyph, tone), role.role),
         printer.paint(tone, word),

@@ -1,28 +1,17 @@
-//! `odd up`
+//! Starting the embedded engine.
 
 use std::time::Duration;
 
-use odd_contracts::Role;
 use odd_engine::embedded::{self, Running, UpEvent, UpOptions};
 use serde::Serialize;
 
+use super::RoleUrl;
+use super::choose::Choice;
 use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::format;
 use crate::output::{Printer, Tone};
-use crate::settings::EngineChoice;
-
-/// Start the observatory and wait until it is ready. What runs already is left as it is.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// What it shall be made of [env: ODD_ENGINE] [default: auto]
-    #[arg(long, value_name = "ENGINE")]
-    engine: Option<EngineChoice>,
-    /// Seconds that it may take to become ready
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    timeout: u64,
-}
 
 /// Version 1 of the answer.
 #[derive(Debug, Serialize)]
@@ -38,22 +27,25 @@ struct Answer<'a> {
     roles: Vec<RoleUrl>,
 }
 
-#[derive(Debug, Serialize)]
-struct RoleUrl {
-    role: Role,
-    url: String,
+/// Starts it and prints where everything is. Ctrl-C ends what was started.
+pub(super) async fn run(context: &Context, choice: &Choice, deadline: Duration) -> Result<ExitCode, Error> {
+    tokio::select! {
+        result = start(context, choice, deadline) => result,
+        () = odd_engine::platform::interrupted() => Ok(ExitCode::Interrupted),
+    }
 }
 
-/// Starts it and prints where everything is.
-pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
+async fn start(context: &Context, choice: &Choice, deadline: Duration) -> Result<ExitCode, Error> {
     let printer = &context.printer;
-    let engine = args.engine.unwrap_or(context.settings.engine.value);
-    let program = std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))?;
     let options = UpOptions {
-        program,
-        deadline: Duration::from_secs(args.timeout),
+        program: super::program()?,
+        deadline,
     };
-    printer.note(&format!("  engine     {}", describe(engine)));
+    let why = choice.why.as_ref().map(|why| format!(" ({why})"));
+    printer.note(&format!(
+        "  engine     embedded: one process, SQLite{}",
+        why.unwrap_or_default()
+    ));
     let spinner = printer.progress(0, "starting");
     let started = embedded::up(&context.instance, &options, |event| {
         spinner.suspend(|| report(printer, &event));
@@ -64,13 +56,6 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let running = started.map_err(|e| Error::from_engine(format!("start the instance {name}"), e, name))?;
     answer(context, &running)?;
     Ok(ExitCode::Ok)
-}
-
-fn describe(engine: EngineChoice) -> &'static str {
-    match engine {
-        EngineChoice::Auto => "embedded: one process, SQLite (the one engine of this build)",
-        EngineChoice::Embedded => "embedded: one process, SQLite",
-    }
 }
 
 fn report(printer: &Printer, event: &UpEvent) {
@@ -127,8 +112,7 @@ fn answer(context: &Context, running: &Running) -> Result<(), Error> {
         .filter(|r| r.role.is_public())
         .map(|r| vec![r.role.to_string(), r.url.clone(), format!("{}/docs", r.url)]);
     printer.table(&[], rows);
-    let of = of_instance(context.instance_name());
-    let next = printer.paint_err(Tone::Accent, &format!("odd submit hello --count 100 --wait{of}"));
+    let next = printer.paint_err(Tone::Accent, &super::next(context));
     printer.note(&format!("\nnext        {next}"));
     Ok(())
 }

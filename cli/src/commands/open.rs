@@ -1,0 +1,87 @@
+//! `odd open`
+
+use odd_engine::platform;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Error, of_instance};
+use crate::exit::ExitCode;
+use crate::output::Tone;
+use crate::pages::{self, Page};
+
+/// Open a page of the observatory in the browser; over SSH or without a display, print its address.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The page, as `odd urls` names it, such as dashboard, gateway or grafana
+    #[arg(value_name = "NAME", default_value = "dashboard")]
+    name: String,
+}
+
+/// Version 1 of the answer.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    version: u32,
+    instance: &'a str,
+    name: &'a str,
+    url: &'a str,
+    opened: bool,
+}
+
+/// Opens it.
+pub fn run(context: &Context, args: &Args) -> Result<ExitCode, Error> {
+    let pages = pages::of(context);
+    let page = find(&pages, &args.name).ok_or_else(|| unknown(context, &pages, &args.name))?;
+    if context.present().running().is_none() {
+        let of = of_instance(context.instance_name());
+        return Err(
+            Error::because(format!("open {}", page.url), "the instance does not run")
+                .code(ExitCode::Prerequisite)
+                .hint(format!("odd up{of}")),
+        );
+    }
+    let printer = &context.printer;
+    let opened = platform::has_display() && opened(context, &page.url);
+    if printer.is_json() {
+        printer.json(&Answer {
+            version: 1,
+            instance: context.instance_name(),
+            name: page.id,
+            url: &page.url,
+            opened,
+        })?;
+    } else {
+        printer.line(&printer.paint(Tone::Accent, &page.url));
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Whether a browser was started. That there is none is no error: the address is printed either way.
+fn opened(context: &Context, url: &str) -> bool {
+    match open::that_detached(url) {
+        Ok(()) => true,
+        Err(error) => {
+            context
+                .printer
+                .warn(&format!("no browser could be started: {error}"));
+            false
+        }
+    }
+}
+
+/// By its id, or by the service that it belongs to.
+fn find<'a>(pages: &'a [Page], name: &str) -> Option<&'a Page> {
+    let of_role = format!("{name}-docs");
+    let named = |id: &str| pages.iter().find(|page| page.id == id);
+    named(name).or_else(|| named(&of_role)).or_else(|| match name {
+        "web" => named("dashboard"),
+        _ => None,
+    })
+}
+
+fn unknown(context: &Context, pages: &[Page], name: &str) -> Error {
+    let names: Vec<&str> = pages.iter().map(|page| page.id).collect();
+    let reason = format!("the instance has no such page; it has {}", names.join(", "));
+    Error::because(format!("open {name}"), reason)
+        .code(ExitCode::Usage)
+        .hint(format!("odd urls{}", of_instance(context.instance_name())))
+}

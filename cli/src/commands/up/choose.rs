@@ -1,0 +1,192 @@
+//! Which engine a start is for, and why.
+
+use std::time::Duration;
+
+use odd_engine::docker::UpOptions;
+use odd_engine::docker::image::Availability;
+use odd_engine::doctor;
+
+use super::Args;
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::error::{Error, of_instance};
+use crate::exit::ExitCode;
+use crate::prompt::CursorGuard;
+use crate::settings::{EngineChoice, Origin};
+
+/// An engine, and why it is the one.
+pub(super) struct Choice {
+    pub(super) engine: Engine,
+    /// In words; none where it was asked for.
+    pub(super) why: Option<String>,
+}
+
+impl Choice {
+    fn asked(engine: Engine) -> Self {
+        Self { engine, why: None }
+    }
+
+    fn because(engine: Engine, why: impl Into<String>) -> Self {
+        Self {
+            engine,
+            why: Some(why.into()),
+        }
+    }
+}
+
+/// Time that looking for an engine and its images may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Chooses. None where a person was asked and gave up.
+pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choice>, Error> {
+    let (asked, origin) = match args.engine {
+        Some(engine) => (engine, Origin::Flag("engine")),
+        None => (
+            context.settings.engine.value,
+            context.settings.engine.origin.clone(),
+        ),
+    };
+    let asked = match asked {
+        EngineChoice::Auto => None,
+        EngineChoice::Docker => Some(Engine::Docker),
+        EngineChoice::Embedded => Some(Engine::Embedded),
+    };
+    let present = context.present();
+    let choice = match (asked, present.running()) {
+        (Some(asked), Some(running)) if asked != running => {
+            return Err(runs_on_another(context, asked, running, &origin));
+        }
+        (Some(asked), _) => Choice::asked(asked),
+        (None, Some(running)) => Choice::because(running, "the instance runs on it"),
+        (None, None) => match (args.docker.given(), present.engine()) {
+            (Some(flag), _) => Choice::because(Engine::Docker, format!("{flag} is for it")),
+            (None, Some(last)) => Choice::because(last, "the instance has its data there"),
+            (None, None) => return first(context, origin == Origin::Default).await,
+        },
+    };
+    match (choice.engine, args.docker.given()) {
+        (Engine::Embedded, Some(flag)) => Err(only_on_docker(context, flag)),
+        _ => Ok(Some(choice)),
+    }
+}
+
+/// The first start of an instance for which nothing was chosen.
+async fn first(context: &Context, ask: bool) -> Result<Option<Choice>, Error> {
+    let choice = best(context).await?;
+    let printer = &context.printer;
+    if ask && choice.engine == Engine::Docker && printer.is_interactive() && !printer.is_json() {
+        return prompt().await;
+    }
+    Ok(Some(choice))
+}
+
+/// Docker where an engine answers and the images are there or to be had, else embedded.
+async fn best(context: &Context) -> Result<Choice, Error> {
+    let options = UpOptions {
+        program: super::program()?,
+        project_dir: None,
+        offline: false,
+        build: false,
+        profiles: Vec::new(),
+        scale: std::collections::BTreeMap::new(),
+        wait_timeout: LIMIT,
+        dry_run: true,
+    };
+    let looking = tokio::time::timeout(LIMIT, doctor::images(&context.instance, &options, LIMIT / 2));
+    Ok(match looking.await {
+        Ok(Ok(found)) if found.is_complete() => Choice::because(Engine::Docker, had(&found)),
+        Ok(Ok(found)) => Choice::because(Engine::Embedded, missing(&found)),
+        Ok(Err(error)) => Choice::because(Engine::Embedded, chain(&error)),
+        Err(_) => Choice::because(
+            Engine::Embedded,
+            format!("the Docker engine does not answer within {} s", LIMIT.as_secs()),
+        ),
+    })
+}
+
+fn had(found: &Availability) -> String {
+    let how = match (found.pull.is_empty(), found.build.is_empty()) {
+        (true, true) => "its images are there",
+        (true, false) => "its images are there or can be built",
+        (false, _) => "its images are there or can be pulled",
+    };
+    format!("an engine answers and {how}")
+}
+
+fn missing(found: &Availability) -> String {
+    let image = found.pull.first().map_or("an image", String::as_str);
+    let why = match &found.registry {
+        Some(Err(why)) => why.as_str(),
+        _ => "it is not to be had",
+    };
+    format!(
+        "a Docker engine answers, but {image} is not there and cannot be pulled ({why}); `odd up --offline` builds images from \
+         Debian packages"
+    )
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+async fn prompt() -> Result<Option<Choice>, Error> {
+    let ask = || {
+        dialoguer::Select::new()
+            .with_prompt("What shall it run on")
+            .items([
+                "docker     RabbitMQ, PostgreSQL, MongoDB, Redis, Prometheus and Grafana, every role in a container",
+                "embedded   one process with every role, and SQLite",
+            ])
+            .default(0)
+            .interact_opt()
+    };
+    let _cursor = CursorGuard;
+    let answer = tokio::task::spawn_blocking(ask)
+        .await
+        .map_err(|e| Error::new("ask for the engine", e))?;
+    match answer {
+        Ok(Some(0)) => Ok(Some(Choice::asked(Engine::Docker))),
+        Ok(Some(_)) => Ok(Some(Choice::asked(Engine::Embedded))),
+        Ok(None) => Ok(None),
+        Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+        Err(error) => Err(Error::new("ask for the engine", error)
+            .code(ExitCode::Usage)
+            .hint("odd up --engine docker")),
+    }
+}
+
+fn runs_on_another(context: &Context, asked: Engine, running: Engine, origin: &Origin) -> Error {
+    let name = context.instance_name();
+    let of = of_instance(name);
+    let reason = format!(
+        "it runs on the {} engine, and {origin} asks for {}; each engine keeps its own data",
+        running.name(),
+        asked.name()
+    );
+    Error::because(format!("start the instance {name}"), reason)
+        .code(ExitCode::Prerequisite)
+        .hint(format!(
+            "odd down{of} && odd up{of} --engine {asked}   (or another instance: odd up --engine {asked} --demo)",
+            asked = asked.name()
+        ))
+}
+
+fn only_on_docker(context: &Context, flag: &str) -> Error {
+    let name = context.instance_name();
+    Error::because(
+        format!("start the instance {name}"),
+        format!("{flag} is for the Docker engine, and this instance is an embedded one"),
+    )
+    .code(ExitCode::Usage)
+    .hint(format!("odd up{} --engine docker {flag}", of_instance(name)))
+}
