@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use testcontainers::bollard::models::{HostConfig, PortBinding};
-use testcontainers::core::ContainerPort;
+use testcontainers::core::{ContainerPort, Host};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, Healthcheck, ImageExt, ReuseDirective};
 use tokio::sync::Mutex;
@@ -34,6 +34,9 @@ const LABEL_SHARED: &str = "odd.testkit.shared";
 /// Ports of containers that are stopped and started again: below those of outgoing connections and of
 /// [`crate::free_port_offset`].
 const FIXED_PORTS: std::ops::Range<u16> = 11_000..13_000;
+
+/// Name of this machine within a container that was given a configuration.
+pub const HOST: &str = "host.docker.internal";
 
 /// A server in a container. The faults are for containers of a test's own (`servers::dedicated`).
 pub struct Container {
@@ -70,17 +73,22 @@ pub(crate) async fn shared(service: Service) -> Result<Arc<Container>> {
     let _starting = run.folder.lock_server(service.name()).await?;
     let name = format!("odd-test-{}-{service}", run.id);
     // An existing one is found by its labels, started where it was stopped, else made.
-    let container = start(service, run, name, Purpose::Shared).await?;
+    let container = start(service, run, name, (Purpose::Shared, None)).await?;
     Ok(Arc::clone(known.insert(container)))
 }
 
 /// A container of `service` for one test.
 pub(crate) async fn dedicated(service: Service) -> Result<Arc<Container>> {
+    configured(service, None).await
+}
+
+/// The same, with a configuration where its image takes one.
+pub(crate) async fn configured(service: Service, configuration: Option<&str>) -> Result<Arc<Container>> {
     let run = run::current().await?;
     let mut attempts = 0;
     loop {
         let name = format!("odd-test-{}-{service}-{:08x}", run.id, rand::random::<u32>());
-        match start(service, run, name.clone(), Purpose::Dedicated).await {
+        match start(service, run, name.clone(), (Purpose::Dedicated, configuration)).await {
             Ok(container) => return Ok(container),
             // A port may have been taken since it was found free.
             Err(error) if attempts < 3 && error.to_string().contains("port is already allocated") => {
@@ -101,10 +109,22 @@ enum Purpose {
     Dedicated,
 }
 
-async fn start(service: Service, run: &Run, name: String, purpose: Purpose) -> Result<Arc<Container>> {
+async fn start(
+    service: Service,
+    run: &Run,
+    name: String,
+    (purpose, configuration): (Purpose, Option<&str>),
+) -> Result<Arc<Container>> {
     let specification = specification::of(service, &run.password, purpose == Purpose::Shared);
     let image = images::choose(service).await?;
-    let started = create(specification, &image, run, &name, (service, purpose)).await;
+    let started = create(
+        specification,
+        &image,
+        run,
+        &name,
+        (service, purpose, configuration),
+    )
+    .await;
     let started =
         started.map_err(|error| Trouble::of(&format!("{service} cannot be started from {image}"), &error))?;
     let id = started.id().to_owned();
@@ -128,7 +148,7 @@ async fn create(
     image: &str,
     run: &Run,
     name: &str,
-    (service, purpose): (Service, Purpose),
+    (service, purpose, configuration): (Service, Purpose, Option<&str>),
 ) -> std::result::Result<ContainerAsync<GenericImage>, testcontainers::TestcontainersError> {
     let (repository, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
     let mut request = GenericImage::new(repository, tag)
@@ -142,6 +162,12 @@ async fn create(
         request = request.with_label(LABEL_SHARED, service.name());
     } else {
         request = request.with_label("odd.testkit.dedicated", name);
+    }
+    if let (Some(path), Some(text)) = (specification.configuration, configuration) {
+        request = request
+            .with_copy_to(path, text.as_bytes().to_vec())
+            // Such a server may call roles, which tests run on this machine.
+            .with_host(HOST, Host::HostGateway);
     }
     for (variable, value) in specification.env {
         request = request.with_env_var(variable, value);

@@ -27,11 +27,22 @@ pub enum Service {
     Redis,
     /// Keeps the events.
     Mongo,
+    /// Watches all others.
+    Prometheus,
+    /// Tells of alerts.
+    Alertmanager,
 }
 
 impl Service {
     /// Every server.
-    pub const ALL: [Self; 4] = [Self::Postgres, Self::Rabbitmq, Self::Redis, Self::Mongo];
+    pub const ALL: [Self; 6] = [
+        Self::Postgres,
+        Self::Rabbitmq,
+        Self::Redis,
+        Self::Mongo,
+        Self::Prometheus,
+        Self::Alertmanager,
+    ];
 
     /// Name of the folder under `compose/images/`, and part of the names of containers.
     pub fn name(self) -> &'static str {
@@ -40,6 +51,8 @@ impl Service {
             Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
             Self::Mongo => "mongo",
+            Self::Prometheus => "prometheus",
+            Self::Alertmanager => "alertmanager",
         }
     }
 
@@ -50,6 +63,8 @@ impl Service {
             Self::Rabbitmq => "rabbitmq:4.2.9-management",
             Self::Redis => "redis:8.2.9",
             Self::Mongo => "mongo:8.0.29",
+            Self::Prometheus => "prom/prometheus:v3.13.2",
+            Self::Alertmanager => "prom/alertmanager:v0.33.1",
         }
     }
 
@@ -103,7 +118,7 @@ pub(crate) async fn choose(service: Service) -> Result<String> {
 }
 
 /// What to do where there is no image.
-const MEND: &str = "`make images` builds the images of this checkout without a registry";
+pub(crate) const MEND: &str = "`make images` builds the images of this checkout without a registry";
 
 async fn automatic(service: Service) -> Result<String> {
     let (official, offline) = (service.official(), offline_of(service)?);
@@ -138,7 +153,8 @@ async fn present_or_pulled(reference: &str) -> Result<String> {
     Ok(reference.to_owned())
 }
 
-async fn is_present(reference: &str) -> Result<bool> {
+/// Whether the engine has an image.
+pub(crate) async fn is_present(reference: &str) -> Result<bool> {
     match docker::client().await?.inspect_image(reference).await {
         Ok(_) => Ok(true),
         Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
@@ -162,7 +178,7 @@ async fn pull(reference: &str) -> std::result::Result<(), String> {
 
 /// `odd-offline/NAME:HASH` with the hash over the files of `base/` and of the image's own folder: of each its path, a
 /// line feed and its content, in the order of the paths' bytes.
-fn offline(images: &Path, name: &str) -> std::io::Result<String> {
+pub(crate) fn offline(images: &Path, name: &str) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     for folder in ["base", name] {
         let mut files = Vec::new();

@@ -23,6 +23,10 @@ pub(crate) const MANAGEMENT: u16 = 15672;
 pub(crate) const REDIS: u16 = 6379;
 /// Port of MongoDB.
 pub(crate) const MONGO: u16 = 27017;
+/// Port of Prometheus.
+pub(crate) const PROMETHEUS: u16 = 9090;
+/// Port of Alertmanager.
+pub(crate) const ALERTMANAGER: u16 = 9093;
 
 const GIB: i64 = 1 << 30;
 
@@ -31,6 +35,8 @@ pub(crate) struct Specification {
     pub(crate) env: Vec<(&'static str, String)>,
     pub(crate) command: Vec<String>,
     pub(crate) ports: &'static [u16],
+    /// Where its configuration is to lie, of a server that is given one.
+    pub(crate) configuration: Option<&'static str>,
     /// Bytes.
     pub(crate) memory: i64,
 }
@@ -48,6 +54,7 @@ pub(crate) fn of(service: Service, password: &str, shared: bool) -> Specificatio
             ],
             command: postgres_command(shared),
             ports: &[POSTGRES],
+            configuration: None,
             memory: 2 * GIB,
         },
         Service::Rabbitmq => Specification {
@@ -60,12 +67,14 @@ pub(crate) fn of(service: Service, password: &str, shared: bool) -> Specificatio
             ],
             command: Vec::new(),
             ports: &[AMQP, MANAGEMENT],
+            configuration: None,
             memory: GIB,
         },
         Service::Redis => Specification {
             env: Vec::new(),
             command: words(&["redis-server", "--requirepass", &password]),
             ports: &[REDIS],
+            configuration: None,
             memory: GIB,
         },
         Service::Mongo => Specification {
@@ -75,7 +84,22 @@ pub(crate) fn of(service: Service, password: &str, shared: bool) -> Specificatio
             ],
             command: Vec::new(),
             ports: &[MONGO],
+            configuration: None,
             memory: 2 * GIB,
+        },
+        Service::Prometheus => Specification {
+            env: Vec::new(),
+            command: Vec::new(),
+            ports: &[PROMETHEUS],
+            configuration: Some("/etc/prometheus/prometheus.yml"),
+            memory: GIB,
+        },
+        Service::Alertmanager => Specification {
+            env: Vec::new(),
+            command: Vec::new(),
+            ports: &[ALERTMANAGER],
+            configuration: Some("/etc/alertmanager/alertmanager.yml"),
+            memory: GIB,
         },
     }
 }
@@ -114,7 +138,25 @@ pub(crate) async fn probe(container: &Container) -> Result<()> {
         }
         Service::Redis => redis::ping(container).await,
         Service::Mongo => mongo::ping(container).await,
+        Service::Prometheus => says_ready(container, PROMETHEUS).await,
+        Service::Alertmanager => says_ready(container, ALERTMANAGER).await,
     }
+}
+
+/// What Prometheus and Alertmanager say of themselves.
+async fn says_ready(container: &Container, port: u16) -> Result<()> {
+    let url = format!("http://{}:{}/-/ready", Ipv4Addr::LOCALHOST, container.port(port));
+    let failed = |error: reqwest::Error| Trouble::of(container.service().name(), &error);
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .no_proxy()
+        .build()
+        .map_err(failed)?;
+    let answer = client.get(url).send().await;
+    answer
+        .and_then(reqwest::Response::error_for_status)
+        .map(drop)
+        .map_err(failed)
 }
 
 /// One request to RabbitMQ's management interface, and its answer.

@@ -10,7 +10,9 @@ use super::wire::{mongo, postgres, redis};
 use super::{guard, had, unique};
 use crate::container::Container;
 use crate::docker::Result;
-use crate::specification::{AMQP, MANAGEMENT, MONGO, POSTGRES, REDIS, USER, management};
+use crate::specification::{
+    ALERTMANAGER, AMQP, MANAGEMENT, MONGO, POSTGRES, PROMETHEUS, REDIS, USER, management,
+};
 
 /// A database on PostgreSQL, dropped with this.
 pub struct PostgresDatabase {
@@ -47,6 +49,22 @@ pub struct RedisPrefix {
     container: Arc<Container>,
 }
 
+/// A Prometheus of a test's own.
+pub struct Prometheus {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    container: Arc<Container>,
+}
+
+/// An Alertmanager of a test's own.
+pub struct Alertmanager {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    container: Arc<Container>,
+}
+
+guard!(Prometheus);
+guard!(Alertmanager);
 guard!(PostgresDatabase);
 guard!(VirtualHost);
 guard!(MongoDatabase);
@@ -195,5 +213,35 @@ impl Drop for RedisPrefix {
         let (container, prefix) = (Arc::clone(&self.container), self.prefix.clone());
         self.container
             .leave(async move { redis::delete(&container, &prefix).await });
+    }
+}
+
+impl Prometheus {
+    pub(super) fn on(container: Arc<Container>) -> Self {
+        Self {
+            url: format!("http://{}:{}", Ipv4Addr::LOCALHOST, container.port(PROMETHEUS)),
+            container: container.enter(),
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.container.leave(std::future::ready(Ok(())));
+    }
+}
+
+impl Alertmanager {
+    pub(super) fn on(container: Arc<Container>) -> Self {
+        Self {
+            url: format!("http://{}:{}", Ipv4Addr::LOCALHOST, container.port(ALERTMANAGER)),
+            container: container.enter(),
+        }
+    }
+}
+
+impl Drop for Alertmanager {
+    fn drop(&mut self) {
+        self.container.leave(std::future::ready(Ok(())));
     }
 }

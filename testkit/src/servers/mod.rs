@@ -11,7 +11,9 @@ mod guards;
 mod tests;
 pub(crate) mod wire;
 
-pub use guards::{MongoDatabase, PostgresDatabase, RedisPrefix, VirtualHost};
+pub use guards::{Alertmanager, MongoDatabase, PostgresDatabase, Prometheus, RedisPrefix, VirtualHost};
+
+pub use crate::container::HOST;
 
 use crate::container;
 use crate::docker::Result;
@@ -58,7 +60,10 @@ async fn had<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + '
 /// Servers for one test, which may kill, pause, restart and disconnect them through `container()`. Their addresses stay
 /// the same over restarts; they are removed with the guard.
 pub mod dedicated {
-    use super::{MongoDatabase, PostgresDatabase, RedisPrefix, Service, VirtualHost, container, had};
+    use super::{
+        Alertmanager, MongoDatabase, PostgresDatabase, Prometheus, RedisPrefix, Service, VirtualHost, container,
+        had,
+    };
 
     /// A PostgreSQL of its own.
     ///
@@ -90,6 +95,32 @@ pub mod dedicated {
     /// Where it cannot be had.
     pub async fn redis() -> RedisPrefix {
         had(async { Ok(RedisPrefix::on(container::dedicated(Service::Redis).await?)) }).await
+    }
+
+    /// A Prometheus of its own with this configuration, in which [`super::HOST`] is the name of this machine.
+    ///
+    /// # Panics
+    /// Where it cannot be had.
+    pub async fn prometheus(configuration: &str) -> Prometheus {
+        let text = configuration.to_owned();
+        had(async move {
+            let container = container::configured(Service::Prometheus, Some(&text)).await?;
+            Ok(Prometheus::on(container))
+        })
+        .await
+    }
+
+    /// An Alertmanager of its own with this configuration, in which [`super::HOST`] is the name of this machine.
+    ///
+    /// # Panics
+    /// Where it cannot be had.
+    pub async fn alertmanager(configuration: &str) -> Alertmanager {
+        let text = configuration.to_owned();
+        had(async move {
+            let container = container::configured(Service::Alertmanager, Some(&text)).await?;
+            Ok(Alertmanager::on(container))
+        })
+        .await
     }
 }
 
