@@ -1,5 +1,8 @@
 //! Settings of the web role.
 
+use std::time::Duration;
+
+use axum::http::Uri;
 use odd_contracts::Role;
 use odd_contracts::names::env;
 use odd_runtime::config::Reader;
@@ -13,6 +16,8 @@ pub struct Config {
     pub read_model_url: String,
     /// What was added to every published port, so that links lead to the pages of this instance; 0 by default.
     pub port_offset: u16,
+    /// Longest wait for a role to begin its answer; 20 s by default. Roles give up on their own requests earlier.
+    pub answer_timeout: Duration,
 }
 
 impl Default for Config {
@@ -21,6 +26,7 @@ impl Default for Config {
             gateway_url: default_url(Role::Gateway, 0),
             read_model_url: default_url(Role::ReadModel, 0),
             port_offset: 0,
+            answer_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -33,6 +39,7 @@ impl Config {
             gateway_url: role_url(reader, env::GATEWAY_URL, Role::Gateway, port_offset),
             read_model_url: role_url(reader, env::READ_MODEL_URL, Role::ReadModel, port_offset),
             port_offset,
+            ..Self::default()
         }
     }
 }
@@ -46,9 +53,9 @@ fn role_url(reader: &mut Reader<'_>, name: &str, role: Role, offset: u16) -> Str
     let Some(url) = reader.optional::<String>(name) else {
         return default_url(role, offset);
     };
-    let plain = reqwest::Url::parse(&url).is_ok_and(|url| {
-        let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
-        url.scheme() == "http" && url.has_host() && bare
+    let plain = url.parse::<Uri>().is_ok_and(|url| {
+        let host = url.authority().is_some_and(|host| !host.as_str().contains('@'));
+        url.scheme_str() == Some("http") && host && url.query().is_none()
     });
     if !plain {
         reader.reject(

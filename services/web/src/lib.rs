@@ -4,15 +4,31 @@
 //! needs no other origin. It keeps nothing.
 
 mod config;
+mod description;
+mod interfaces;
+mod metrics;
+mod page;
+mod proxy;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::response::Html;
 use axum::routing::get;
 use odd_contracts::Role;
-use odd_runtime::{Metrics, Readiness, RoleError, Server, Shutdown};
+use odd_runtime::{Limits, Metrics, Readiness, RoleError, ServeError, Server, Shutdown, Tasks};
 use tokio::net::TcpListener;
 
+use interfaces::Interfaces;
+use metrics::WebMetrics;
+use proxy::{Proxy, Upstream};
+
 pub use config::Config;
+
+/// Time between two questions whether a role behind is ready.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// Time beyond the wait for an answer that a request may take, its body included.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// Runs the web role until the shutdown.
 ///
@@ -23,15 +39,36 @@ pub use config::Config;
 pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> Result<(), RoleError> {
     let metrics = Metrics::new(Role::Web)?;
     let readiness = Readiness::new(Role::Web);
-    tracing::debug!(
-        gateway = config.gateway_url,
-        read_model = config.read_model_url,
-        "roles behind"
-    );
-    let page = Router::new().route("/", get(async || Html("<!doctype html><title>odd</title><p>odd")));
-    Server::new(Role::Web, &metrics, &readiness)
-        .api(page, utoipa::openapi::OpenApi::default())
-        .serve(listener, shutdown)
-        .await?;
-    Ok(())
+    let tasks = Tasks::new(shutdown.clone());
+    let proxy = Arc::new(Proxy::new(&config, WebMetrics::register(&metrics)?));
+    observe(&readiness, &tasks, &proxy);
+    let port = listener.local_addr().map_err(ServeError::Listener)?.port();
+    let (short, lasting) = proxy.routes();
+    let own = Router::new()
+        .route("/interfaces", get(description::interfaces))
+        .with_state(Interfaces::new(port, config.port_offset));
+    let served = Server::new(Role::Web, &metrics, &readiness)
+        .api(page::routes().merge(own).merge(short), description::openapi())
+        .streaming(lasting)
+        .limits(Limits {
+            timeout: config.answer_timeout.saturating_add(MARGIN),
+            ..Limits::default()
+        })
+        .serve(listener, shutdown.clone())
+        .await;
+    shutdown.trigger();
+    let ended = tasks.join(shutdown.remaining()).await;
+    served?;
+    ended
+}
+
+/// The page is of use without any role behind it: it says what is missing. So none is required.
+fn observe(readiness: &Readiness, tasks: &Tasks, proxy: &Arc<Proxy>) {
+    for upstream in Upstream::ALL {
+        let proxy = Arc::clone(proxy);
+        readiness.probe_observed(tasks, upstream.role().name(), PROBE_INTERVAL, move || {
+            let proxy = Arc::clone(&proxy);
+            async move { proxy.ready(upstream).await }
+        });
+    }
 }

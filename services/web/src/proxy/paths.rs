@@ -1,0 +1,154 @@
+//! What a request may look like that is passed on.
+
+use axum::http::header::{HOST, HeaderMap, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{Method, Uri};
+use odd_contracts::ProblemCode;
+use odd_runtime::ApiError;
+
+/// Refuses what could mean something else to the role behind, or to whatever stands before it, than it does here.
+///
+/// # Errors
+/// `invalid_parameter`.
+pub(super) fn check(uri: &Uri) -> Result<(), ApiError> {
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        return Err(ApiError::parameter("the target must be a path, not an address"));
+    }
+    if !uri.path().split('/').all(is_plain) {
+        return Err(ApiError::parameter(
+            "a segment of the path must not be . or .., nor have a slash within",
+        ));
+    }
+    Ok(())
+}
+
+/// A segment that is a name, whatever is decoded of it and however often.
+fn is_plain(segment: &str) -> bool {
+    let mut text = segment.as_bytes().to_vec();
+    loop {
+        let forbidden = |byte: &u8| matches!(byte, b'/' | b'\\' | 0);
+        if text == b"." || text == b".." || text.iter().any(forbidden) {
+            return false;
+        }
+        let decoded = decode(&text);
+        if decoded == text {
+            return true;
+        }
+        text = decoded;
+    }
+}
+
+/// Decodes percent-encoding once; what is none stays.
+fn decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = |digit: u8| char::from(digit).to_digit(16);
+        let pair = match (byte, after) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match pair {
+            Some((high, low)) => {
+                // Two digits are below 256.
+                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = &after[2..];
+            }
+            None => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+/// Refuses what a page of another origin wants changed. Browsers name the origin of every such request; who names none
+/// is no page.
+///
+/// # Errors
+/// `foreign_origin`.
+pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(ORIGIN).filter(|_| !method.is_safe()) else {
+        return Ok(());
+    };
+    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let is_ours = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.parse::<Uri>().ok())
+        .and_then(|origin| origin.into_parts().authority)
+        .zip(asked)
+        .is_some_and(|(origin, asked): (Authority, &str)| origin.as_str().eq_ignore_ascii_case(asked));
+    if is_ours {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ProblemCode::ForeignOrigin,
+        "only pages that come from here may change something",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn names_pass_and_ways_out_do_not() {
+        for path in [
+            "/api/jobs",
+            "/api/jobs/0198f3a2-5c1e-7d3a-9a54-3f0d6c1b2e77/timeline",
+            "/api/jobs?type=a/../b&id=%2e%2e",
+            "/api/jobs/%F0%9F%A6%80",
+            "/api/jobs/...",
+            "/api/jobs/100%",
+        ] {
+            assert!(check(&path.parse().unwrap()).is_ok(), "{path}");
+        }
+        for path in [
+            "/api/jobs/..",
+            "/api/jobs/.",
+            "/api/../metrics",
+            "/api/jobs/%2e%2E",
+            "/api/jobs/%252e%252e",
+            "/api/jobs/..%2fmetrics",
+            "/api/jobs/..%5cmetrics",
+            "/api/jobs/%00",
+            "http://elsewhere/api/jobs",
+            "http://elsewhere:80/",
+        ] {
+            assert!(check(&path.parse().unwrap()).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_pages_change_something() {
+        let judge = |method: Method, origin: &'static str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            if !origin.is_empty() {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            check_origin(&method, &headers).is_ok()
+        };
+        let host = "127.0.0.1:8081";
+        assert!(judge(Method::POST, "", host), "a command names none");
+        assert!(judge(Method::POST, "http://127.0.0.1:8081", host));
+        assert!(judge(Method::POST, "https://odd.example", "odd.example"));
+        assert!(
+            judge(Method::GET, "http://elsewhere", host),
+            "it cannot read the answer"
+        );
+        for origin in [
+            "null",
+            "http://elsewhere",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "file://",
+        ] {
+            assert!(!judge(Method::POST, origin, host), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The web role over real connections, before servers that stand for the roles behind and answer as each test wants.
+//! (Roles do not meet in their own tests: with the real ones it is tried where the whole system runs.)
+
+mod harness;
+mod page;
+mod passing;
+mod refusals;
+mod streams;
+mod trouble;
