@@ -21,6 +21,8 @@ use crate::state::{ProcessFile, remove_if_there};
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 /// Time that the last endpoint of a network may take to vanish.
 const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether a container appeared while others were removed.
+const ROUNDS: usize = 3;
 /// How often a network is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -81,14 +83,25 @@ async fn remove_all(
 ) -> Result<Down, DockerError> {
     let client = &engine.client;
     let project = project_name(instance);
-    let (containers, networks) =
-        futures::try_join!(present::containers(client, &project), present::networks(client))?;
+    let mut containers = Vec::new();
+    let mut killed = Vec::new();
+    // Again where one appears meanwhile: a request of an `up` that was given up may still be carried out.
+    for _ in 0..ROUNDS {
+        let there = present::containers(client, &project).await?;
+        if there.is_empty() {
+            break;
+        }
+        let all: Vec<&Container> = there.iter().collect();
+        killed.extend(
+            teardown::take_down(client, &all, Some(options.deadline), Leave::Nothing, reporter).await?,
+        );
+        containers.extend(there);
+    }
+    let networks = present::networks(client).await?;
     let networks: Vec<Thing> = networks
         .into_iter()
         .filter(|network| network.is_of(&project))
         .collect();
-    let all: Vec<&Container> = containers.iter().collect();
-    let killed = teardown::take_down(client, &all, Some(options.deadline), Leave::Nothing, reporter).await?;
     let detached = remove_networks(client, &networks, reporter).await;
     // Looked at now, since anonymous volumes went with their containers.
     let volumes = present::volumes(client).await?;

@@ -131,7 +131,7 @@ fn wanted_containers(
 ) -> Result<Vec<ContainerStep>, DockerError> {
     let new_networks: BTreeSet<&str> = networks
         .iter()
-        .filter(|step| step.action == Action::Recreate)
+        .filter(|step| step.action != Action::Keep)
         .map(|step| step.name.as_str())
         .collect();
     let mut steps = Vec::new();

@@ -60,6 +60,8 @@ pub(super) struct Container {
     pub(super) ports: BTreeSet<u16>,
     /// Volumes by name.
     pub(super) volumes: Vec<String>,
+    /// Networks by id.
+    pub(super) networks: Vec<String>,
 }
 
 impl Container {
@@ -109,7 +111,10 @@ impl Container {
             .unwrap_or_default()
             .into_iter()
             .filter_map(|mount| mount.name);
+        let networks = summary.network_settings.and_then(|settings| settings.networks);
+        let networks = networks.unwrap_or_default().into_values();
         Some(Self {
+            networks: networks.filter_map(|endpoint| endpoint.network_id).collect(),
             id: summary.id?,
             name: name.trim_start_matches('/').to_owned(),
             image: summary.image.unwrap_or_default(),

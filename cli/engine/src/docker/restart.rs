@@ -152,6 +152,7 @@ impl Restart<'_> {
             // What had ended well ends well again.
             one_shot: container.state == State::Exited && container.exit_code() == Some(0),
             kept: false,
+            let_go: false,
             engine_asks_early: self.engine.info.speaks(1, 44),
         };
         watch.until_well(|_| {}).await?;

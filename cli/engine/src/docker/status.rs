@@ -106,8 +106,9 @@ async fn describe(client: &Docker, container: &Container, seen: ContainerInspect
         .map(|status| status.to_string());
     let mut asked = asked.filter(|text| !text.is_empty() && text != "none");
     let mut says = health.and_then(last_failure);
-    if let Some(command) = own_check.filter(|_| word == "running" && asked.as_deref() == Some("starting")) {
-        // The engine asks rarely, so that it does not know yet what can be found out.
+    let in_doubt = word == "running" && matches!(asked.as_deref(), Some("starting" | "unhealthy"));
+    if let Some(command) = own_check.filter(|_| in_doubt) {
+        // The engine asks rarely, so that what it knows may be old.
         match command.run(client, &container.id).await {
             check::Outcome::Passed => asked = Some("healthy".to_owned()),
             check::Outcome::Failed(output) => says = Some(output),

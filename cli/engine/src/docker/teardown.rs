@@ -192,6 +192,7 @@ mod tests {
             status: String::new(),
             ports: BTreeSet::new(),
             volumes: Vec::new(),
+            networks: Vec::new(),
         }
     }
 

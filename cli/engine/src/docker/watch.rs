@@ -34,6 +34,8 @@ pub(super) struct Watch<'a> {
     pub(super) one_shot: bool,
     /// Whether it ran before: then it is trusted to run on, and its earlier restarts do not count.
     pub(super) kept: bool,
+    /// Whether it was paused: what the engine said of its health then does not count.
+    pub(super) let_go: bool,
     /// Whether the engine itself asks often while a container starts (API 1.44 and newer).
     pub(super) engine_asks_early: bool,
 }
@@ -122,8 +124,8 @@ impl Watch<'_> {
         let health = state.health.and_then(|health| health.status);
         match health {
             Some(HealthStatusEnum::HEALTHY) => Judgement::Well,
-            Some(HealthStatusEnum::UNHEALTHY) => Judgement::Lost("is unhealthy".to_owned()),
-            Some(HealthStatusEnum::STARTING) => {
+            Some(HealthStatusEnum::UNHEALTHY) if !self.let_go => Judgement::Lost("is unhealthy".to_owned()),
+            Some(HealthStatusEnum::STARTING | HealthStatusEnum::UNHEALTHY) => {
                 let config = seen
                     .config
                     .as_ref()
@@ -192,6 +194,7 @@ mod tests {
             container: "odd-t-web-1",
             one_shot,
             kept,
+            let_go: false,
             engine_asks_early: false,
         };
         let json = serde_json::json!({

@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder,
+    InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use odd_engine::docker::{
-    self, Action, Down, DownOptions, Engine, Event, Plan, Up, UpOptions, project_name,
-};
+use odd_engine::docker::{self, Action, Down, DownOptions, Engine, Event, Plan, Up, UpOptions, project_name};
 use odd_engine::{EngineError, Home, Instance};
 
 /// The image that every container of these tests runs.
@@ -43,7 +41,9 @@ impl Bed {
         let port_offset = next_offset();
         let home = tempfile::tempdir().expect("a directory");
         let instance = Instance {
-            name: format!("t-a-{}-{port_offset}", std::process::id()).parse().expect("a name"),
+            name: format!("t-a-{}-{port_offset}", std::process::id())
+                .parse()
+                .expect("a name"),
             home: Home::at(home.path()),
             port_offset,
         };
@@ -100,7 +100,9 @@ impl Bed {
             deadline: Duration::from_secs(5),
             volumes,
         };
-        docker::down(&self.instance, &options, |_| {}).await.expect("it is removed")
+        docker::down(&self.instance, &options, |_| {})
+            .await
+            .expect("it is removed")
     }
 
     /// Name of the first container of a service.
@@ -109,7 +111,10 @@ impl Bed {
     }
 
     pub(crate) async fn inspect(&self, container: &str) -> ContainerInspectResponse {
-        let seen = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
+        let seen = self
+            .docker
+            .inspect_container(container, None::<InspectContainerOptions>)
+            .await;
         seen.expect("the container is there")
     }
 
@@ -120,7 +125,10 @@ impl Bed {
 
     /// Whether the first container of a service runs.
     pub(crate) async fn runs(&self, service: &str) -> bool {
-        let seen = self.docker.inspect_container(&self.name(service), None::<InspectContainerOptions>).await;
+        let seen = self
+            .docker
+            .inspect_container(&self.name(service), None::<InspectContainerOptions>)
+            .await;
         seen.is_ok_and(|seen| seen.state.and_then(|state| state.running) == Some(true))
     }
 
@@ -128,15 +136,28 @@ impl Bed {
     pub(crate) async fn everything(&self) -> Vec<String> {
         let label = format!("com.docker.compose.project={}", project_name(&self.instance));
         let filters = HashMap::from([("label".to_owned(), vec![label])]);
-        let containers = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let containers = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
         let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
         let volumes = ListVolumesOptionsBuilder::new().filters(&filters).build();
-        let containers = self.docker.list_containers(Some(containers)).await.expect("containers");
+        let containers = self
+            .docker
+            .list_containers(Some(containers))
+            .await
+            .expect("containers");
         let networks = self.docker.list_networks(Some(networks)).await.expect("networks");
         let volumes = self.docker.list_volumes(Some(volumes)).await.expect("volumes");
         let mut names: Vec<String> = containers.into_iter().filter_map(|c| c.names).flatten().collect();
         names.extend(networks.into_iter().filter_map(|network| network.name));
-        names.extend(volumes.volumes.unwrap_or_default().into_iter().map(|volume| volume.name));
+        names.extend(
+            volumes
+                .volumes
+                .unwrap_or_default()
+                .into_iter()
+                .map(|volume| volume.name),
+        );
         names.sort();
         names
     }
@@ -144,7 +165,10 @@ impl Bed {
     /// Removes a container as somebody would by hand.
     pub(crate) async fn remove_by_hand(&self, container: &str) {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        self.docker.remove_container(container, Some(options)).await.expect("it is removed");
+        self.docker
+            .remove_container(container, Some(options))
+            .await
+            .expect("it is removed");
     }
 
     /// What a command in a container writes.
@@ -157,7 +181,11 @@ impl Bed {
             attach_stderr: Some(true),
             ..CreateExecOptions::default()
         };
-        let exec = self.docker.create_exec(container, options).await.expect("a command");
+        let exec = self
+            .docker
+            .create_exec(container, options)
+            .await
+            .expect("a command");
         let mut text = String::new();
         if let StartExecResults::Attached { mut output, .. } =
             self.docker.start_exec(&exec.id, None).await.expect("it runs")
@@ -174,7 +202,10 @@ impl Drop for Bed {
     fn drop(&mut self) {
         let instance = self.instance.clone();
         let removing = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             let options = DownOptions {
                 deadline: Duration::from_secs(1),
                 volumes: true,
@@ -191,12 +222,18 @@ impl Drop for Bed {
 
 /// Actions of a plan by service, in order.
 pub(crate) fn actions(plan: &Plan) -> Vec<(&str, Action)> {
-    plan.containers.iter().map(|container| (container.service.as_str(), container.step.action)).collect()
+    plan.containers
+        .iter()
+        .map(|container| (container.service.as_str(), container.step.action))
+        .collect()
 }
 
 /// The reason for the first container of a service.
 pub(crate) fn reason<'p>(plan: &'p Plan, service: &str) -> Option<&'p str> {
-    let step = plan.containers.iter().find(|container| container.service == service)?;
+    let step = plan
+        .containers
+        .iter()
+        .find(|container| container.service == service)?;
     step.step.reason.as_deref()
 }
 

@@ -30,27 +30,42 @@ async fn what_is_missing_is_created_in_order_of_health_and_then_kept() {
     let bed = Bed::new(TWO).await;
     let (result, events) = bed.try_up(&bed.options()).await;
     let first = result.unwrap();
-    assert_eq!(actions(&first.plan), [("db", Action::Create), ("web", Action::Create)]);
+    assert_eq!(
+        actions(&first.plan),
+        [("db", Action::Create), ("web", Action::Create)]
+    );
     assert!(first.changed);
 
     let at = |service: &str, state: ContainerState| {
         let is = |event: &Event| matches!(event, Event::Container { service: s, state: t, .. } if s == service && *t == state);
-        events.iter().position(is).unwrap_or_else(|| panic!("{service} never was {state:?}: {events:?}"))
+        events
+            .iter()
+            .position(is)
+            .unwrap_or_else(|| panic!("{service} never was {state:?}: {events:?}"))
     };
     assert!(at("db", ContainerState::Healthy) < at("web", ContainerState::Starting));
     assert!(matches!(events[0], Event::Connected { .. }));
     assert_eq!(first.report.critical_path, ["db", "web"]);
     let db = first.report.services.iter().find(|s| s.service == "db").unwrap();
     assert!(db.took_ms >= 500, "{db:?}");
-    assert!(db.took_ms < 9_000, "it was not waited for the engine's own interval: {db:?}");
+    assert!(
+        db.took_ms < 9_000,
+        "it was not waited for the engine's own interval: {db:?}"
+    );
 
     let stack = StackFile::read(&bed.instance.stack_file()).unwrap().unwrap();
     assert_eq!(stack, first.stack);
-    assert_eq!(stack.ports, BTreeMap::from([("web".to_owned(), 3_000 + bed.instance.port_offset)]));
+    assert_eq!(
+        stack.ports,
+        BTreeMap::from([("web".to_owned(), 3_000 + bed.instance.port_offset)])
+    );
     let seen = bed.inspect(&bed.name("web")).await;
     let labels = seen.config.unwrap().labels.unwrap();
     assert_eq!(labels["com.docker.compose.service"], "web");
-    assert_eq!(labels["com.docker.compose.depends_on"], "db:service_healthy:false");
+    assert_eq!(
+        labels["com.docker.compose.depends_on"],
+        "db:service_healthy:false"
+    );
     assert_eq!(labels["odd.instance"], bed.instance.name.as_str());
 
     let id = bed.id("web").await;
@@ -60,7 +75,12 @@ async fn what_is_missing_is_created_in_order_of_health_and_then_kept() {
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     assert!(!again.changed, "{:?}", again.plan);
     assert!(again.report.services.iter().all(|service| service.kept));
-    assert!(!events.iter().any(|event| matches!(event, Event::Container { .. })), "{events:?}");
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, Event::Container { .. })),
+        "{events:?}"
+    );
     assert_eq!(bed.id("web").await, id);
     assert_eq!(again.stack.started_at, stack.started_at);
 }
@@ -79,7 +99,10 @@ async fn a_changed_service_is_made_anew_and_others_are_kept() {
     assert_eq!(bed.id("web").await, web, "a dry run changes nothing");
 
     let changed = bed.up().await;
-    assert_eq!(actions(&changed.plan), [("db", Action::Keep), ("web", Action::Recreate)]);
+    assert_eq!(
+        actions(&changed.plan),
+        [("db", Action::Keep), ("web", Action::Recreate)]
+    );
     assert_eq!(bed.id("db").await, db);
     assert_ne!(bed.id("web").await, web);
     let colour = bed.run(&bed.name("web"), &["bash", "-c", "echo $COLOUR"]).await;
@@ -104,16 +127,30 @@ async fn services_are_scaled_up_and_down() {
     options.scale.insert("web".to_owned(), 3);
     bed.try_up(&options).await.0.unwrap();
     let status = docker::status(&bed.instance).await.unwrap();
-    let numbers: Vec<u32> = status.containers.iter().map(|container| container.number).collect();
+    let numbers: Vec<u32> = status
+        .containers
+        .iter()
+        .map(|container| container.number)
+        .collect();
     assert_eq!(numbers, [1, 2, 3]);
-    assert!(status.containers.iter().all(docker::ContainerStatus::is_well), "{status:?}");
-    assert!(status.containers[0].image.starts_with("odd-offline/base:"), "{status:?}");
+    assert!(
+        status.containers.iter().all(docker::ContainerStatus::is_well),
+        "{status:?}"
+    );
+    assert!(
+        status.containers[0].image.starts_with("odd-offline/base:"),
+        "{status:?}"
+    );
 
     let first = bed.id("web").await;
     let down = bed.up().await;
     assert_eq!(
         actions(&down.plan),
-        [("web", Action::Keep), ("web", Action::Remove), ("web", Action::Remove)]
+        [
+            ("web", Action::Keep),
+            ("web", Action::Remove),
+            ("web", Action::Remove)
+        ]
     );
     assert_eq!(bed.id("web").await, first);
     assert_eq!(docker::status(&bed.instance).await.unwrap().containers.len(), 1);
@@ -162,19 +199,59 @@ configs:
     bed.write("one.conf", "rule\n");
     bed.up().await;
     let name = bed.name("web");
-    let seen = bed.run(&name, &["stat", "-c", "%a %u %n", "/etc/odd/main.conf", "/etc/odd/rules/one.conf"]).await;
-    assert_eq!(seen, "444 0 /etc/odd/main.conf\n440 65532 /etc/odd/rules/one.conf\n");
-    assert_eq!(bed.run(&name, &["cat", "/etc/odd/rules/one.conf"]).await, "rule\n");
-    let refused = bed.run(&name, &["bash", "-c", "echo x > /etc/odd/main.conf; echo x > /x; echo fine > /tmp/x; cat /tmp/x"]).await;
-    assert!(refused.contains("Permission denied") && refused.contains("Read-only") && refused.contains("fine"), "{refused}");
+    let seen = bed
+        .run(
+            &name,
+            &[
+                "stat",
+                "-c",
+                "%a %u %n",
+                "/etc/odd/main.conf",
+                "/etc/odd/rules/one.conf",
+            ],
+        )
+        .await;
+    assert_eq!(
+        seen,
+        "444 0 /etc/odd/main.conf\n440 65532 /etc/odd/rules/one.conf\n"
+    );
+    assert_eq!(
+        bed.run(&name, &["cat", "/etc/odd/rules/one.conf"]).await,
+        "rule\n"
+    );
+    let refused = bed
+        .run(
+            &name,
+            &[
+                "bash",
+                "-c",
+                "echo x > /etc/odd/main.conf; echo x > /x; echo fine > /tmp/x; cat /tmp/x",
+            ],
+        )
+        .await;
+    assert!(
+        refused.contains("Permission denied") && refused.contains("Read-only") && refused.contains("fine"),
+        "{refused}"
+    );
     let host = bed.inspect(&name).await.host_config.unwrap();
-    assert_eq!((host.readonly_rootfs, host.pids_limit, host.memory), (Some(true), Some(50), Some(64 << 20)));
+    assert_eq!(
+        (host.readonly_rootfs, host.pids_limit, host.memory),
+        (Some(true), Some(50), Some(64 << 20))
+    );
 
     bed.write("one.conf", "changed\n");
     let up = bed.up().await;
     assert_eq!(reason(&up.plan, "web"), Some("configuration changed"));
-    assert_eq!(bed.run(&name, &["cat", "/etc/odd/rules/one.conf"]).await, "changed\n");
-    let volumes = bed.everything().await.into_iter().filter(|name| name.len() == 64).count();
+    assert_eq!(
+        bed.run(&name, &["cat", "/etc/odd/rules/one.conf"]).await,
+        "changed\n"
+    );
+    let volumes = bed
+        .everything()
+        .await
+        .into_iter()
+        .filter(|name| name.len() == 64)
+        .count();
     assert_eq!(volumes, 1, "the volume of the first container went with it");
     bed.down(false).await;
     assert!(bed.everything().await.is_empty());
@@ -219,9 +296,14 @@ volumes: {data: }
     let file = docker::Credentials::file(&bed.instance);
     let password = docker::Credentials::load(&bed.instance).unwrap().unwrap();
     let secret = password.get("DB_PASSWORD").unwrap().to_owned();
-    assert!(secret.len() >= 32 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{secret}");
+    assert!(
+        secret.len() >= 32 && secret.chars().all(|c| c.is_ascii_alphanumeric()),
+        "{secret}"
+    );
     assert!(!format!("{password:?}").contains(&secret));
-    let environment = bed.run(&bed.name("db"), &["bash", "-c", "echo $SECRET $USER_NAME"]).await;
+    let environment = bed
+        .run(&bed.name("db"), &["bash", "-c", "echo $SECRET $USER_NAME"])
+        .await;
     assert_eq!(environment, format!("odd:{secret}@db odd\n"));
     #[cfg(unix)]
     {
@@ -239,7 +321,12 @@ volumes: {data: }
     bed.down(false).await;
     std::fs::remove_file(&file).unwrap();
     let error = bed.try_up(&bed.options()).await.0.unwrap_err();
-    assert!(error.to_string().contains("credentials of this instance are gone"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("credentials of this instance are gone"),
+        "{error}"
+    );
     bed.down(true).await;
     bed.up().await;
     let new = docker::Credentials::load(&bed.instance).unwrap().unwrap();

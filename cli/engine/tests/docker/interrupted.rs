@@ -38,7 +38,9 @@ async fn bed() -> Bed {
 async fn given_up_after(bed: &Bed, events: usize) -> bool {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let options = bed.options();
-    let starting = docker::up(&bed.instance, &options, |event: Event| sender.send(event).expect("a receiver"));
+    let starting = docker::up(&bed.instance, &options, |event: Event| {
+        sender.send(event).expect("a receiver")
+    });
     let enough = async {
         for _ in 0..events {
             receiver.recv().await.expect("a sender");
@@ -68,8 +70,16 @@ async fn given_up_within(bed: &Bed, time: Duration) -> bool {
 async fn is_complete(bed: &Bed) {
     let status = docker::status(&bed.instance).await.unwrap();
     assert_eq!(status.containers.len(), 3, "{status:?}");
-    assert!(status.containers.iter().all(ContainerStatus::is_well), "{status:?}");
-    let networks = bed.everything().await.into_iter().filter(|name| name.ends_with("_default")).count();
+    assert!(
+        status.containers.iter().all(ContainerStatus::is_well),
+        "{status:?}"
+    );
+    let networks = bed
+        .everything()
+        .await
+        .into_iter()
+        .filter(|name| name.ends_with("_default"))
+        .count();
     assert_eq!(networks, 1);
 }
 

@@ -28,20 +28,29 @@ volumes: {data: }
 async fn down_removes_roles_before_servers_and_keeps_data() {
     let bed = Bed::new(TWO).await;
     bed.up().await;
-    bed.run(&bed.name("db"), &["bash", "-c", "echo kept > /data/x"]).await;
+    bed.run(&bed.name("db"), &["bash", "-c", "echo kept > /data/x"])
+        .await;
     let mut gone = Vec::new();
     let options = DownOptions {
         deadline: Duration::from_secs(5),
         volumes: false,
     };
     let down = docker::down(&bed.instance, &options, |event| {
-        if let Event::Container { service, state: ContainerState::Removed, .. } = event {
+        if let Event::Container {
+            service,
+            state: ContainerState::Removed,
+            ..
+        } = event
+        {
             gone.push(service);
         }
     });
     let down = down.await.unwrap();
     assert_eq!(gone, ["web", "db"]);
-    assert!(down.was_running && down.killed.is_empty() && down.volumes.is_empty(), "{down:?}");
+    assert!(
+        down.was_running && down.killed.is_empty() && down.volumes.is_empty(),
+        "{down:?}"
+    );
     assert_eq!(down.containers, [bed.name("db"), bed.name("web")]);
     assert!(down.took < Duration::from_secs(10), "{:?}", down.took);
     let volume = format!("{}_data", docker::project_name(&bed.instance));
@@ -102,10 +111,16 @@ async fn what_was_stopped_or_paused_by_hand_goes_on() {
     let bed = Bed::new(TWO).await;
     bed.up().await;
     let (db, web) = (bed.id("db").await, bed.id("web").await);
-    docker::stop(&bed.instance, &["web".to_owned()], Duration::from_secs(5)).await.unwrap();
+    docker::stop(&bed.instance, &["web".to_owned()], Duration::from_secs(5))
+        .await
+        .unwrap();
     bed.docker.pause_container(&db).await.unwrap();
     let status = docker::status(&bed.instance).await.unwrap();
-    let states: Vec<&str> = status.containers.iter().map(|container| container.state.as_str()).collect();
+    let states: Vec<&str> = status
+        .containers
+        .iter()
+        .map(|container| container.state.as_str())
+        .collect();
     assert_eq!(states, ["paused", "exited"]);
     assert!(status.containers.iter().all(|container| !container.is_well()));
 
@@ -113,9 +128,16 @@ async fn what_was_stopped_or_paused_by_hand_goes_on() {
     assert_eq!(actions(&up.plan), [("db", Action::Start), ("web", Action::Start)]);
     assert_eq!(reason(&up.plan, "db"), Some("is paused"));
     assert!(reason(&up.plan, "web").unwrap().starts_with("does not run"));
-    assert_eq!((bed.id("db").await, bed.id("web").await), (db, web), "they are the same containers");
+    assert_eq!(
+        (bed.id("db").await, bed.id("web").await),
+        (db, web),
+        "they are the same containers"
+    );
     let status = docker::status(&bed.instance).await.unwrap();
-    assert!(status.containers.iter().all(docker::ContainerStatus::is_well), "{status:?}");
+    assert!(
+        status.containers.iter().all(docker::ContainerStatus::is_well),
+        "{status:?}"
+    );
 }
 
 #[tokio::test]
@@ -123,7 +145,11 @@ async fn restart_stops_and_starts_in_order_and_waits_for_health() {
     let bed = Bed::new(TWO).await;
     bed.up().await;
     let started = |status: docker::StackStatus| -> Vec<_> {
-        status.containers.into_iter().map(|container| container.started_at).collect()
+        status
+            .containers
+            .into_iter()
+            .map(|container| container.started_at)
+            .collect()
     };
     let before = started(docker::status(&bed.instance).await.unwrap());
     let mut events = Vec::new();
@@ -133,17 +159,32 @@ async fn restart_stops_and_starts_in_order_and_waits_for_health() {
         }
     });
     let report = report.await.unwrap();
-    let names: Vec<(&str, ContainerState)> = events.iter().map(|(service, state)| (service.as_str(), *state)).collect();
+    let names: Vec<(&str, ContainerState)> = events
+        .iter()
+        .map(|(service, state)| (service.as_str(), *state))
+        .collect();
     use ContainerState::{Healthy, Starting, Stopping};
     assert_eq!(
         names,
-        [("web", Stopping), ("db", Stopping), ("db", Starting), ("db", Healthy), ("web", Starting), ("web", Healthy)]
+        [
+            ("web", Stopping),
+            ("db", Stopping),
+            ("db", Starting),
+            ("db", Healthy),
+            ("web", Starting),
+            ("web", Healthy)
+        ]
     );
     assert_eq!(report.critical_path, ["db", "web"]);
     let after = started(docker::status(&bed.instance).await.unwrap());
-    assert!(before.iter().zip(&after).all(|(before, after)| before < after), "{before:?} {after:?}");
+    assert!(
+        before.iter().zip(&after).all(|(before, after)| before < after),
+        "{before:?} {after:?}"
+    );
 
-    docker::restart(&bed.instance, &["web".to_owned()], LONG, |_| {}).await.unwrap();
+    docker::restart(&bed.instance, &["web".to_owned()], LONG, |_| {})
+        .await
+        .unwrap();
     let last = started(docker::status(&bed.instance).await.unwrap());
     assert!(last[0] == after[0] && last[1] > after[1], "{after:?} {last:?}");
 }
@@ -151,10 +192,18 @@ async fn restart_stops_and_starts_in_order_and_waits_for_health() {
 #[tokio::test]
 async fn a_service_that_is_not_there_is_named_with_those_that_are() {
     let bed = Bed::new(TWO).await;
-    let error = docker::restart(&bed.instance, &[], LONG, |_| {}).await.unwrap_err();
-    assert!(matches!(&error, EngineError::Docker(e) if matches!(**e, DockerError::NoStack { .. })), "{error:?}");
+    let error = docker::restart(&bed.instance, &[], LONG, |_| {})
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, EngineError::Docker(e) if matches!(**e, DockerError::NoStack { .. })),
+        "{error:?}"
+    );
     bed.up().await;
-    let EngineError::Docker(error) = docker::restart(&bed.instance, &["wbe".to_owned()], LONG, |_| {}).await.unwrap_err() else {
+    let EngineError::Docker(error) = docker::restart(&bed.instance, &["wbe".to_owned()], LONG, |_| {})
+        .await
+        .unwrap_err()
+    else {
         panic!("another error");
     };
     assert_eq!(error.remedy(), "services are: db, web");
@@ -178,7 +227,10 @@ async fn the_network_stays_while_somebody_else_is_attached_who_is_named() {
     };
     let options = CreateContainerOptionsBuilder::new().name(&guest).build();
     bed.docker.create_container(Some(options), body).await.unwrap();
-    bed.docker.start_container(&guest, None::<StartContainerOptions>).await.unwrap();
+    bed.docker
+        .start_container(&guest, None::<StartContainerOptions>)
+        .await
+        .unwrap();
 
     let options = DownOptions {
         deadline: Duration::from_secs(5),
@@ -187,7 +239,9 @@ async fn the_network_stays_while_somebody_else_is_attached_who_is_named() {
     let result = docker::down(&bed.instance, &options, |_| {}).await;
     let left = bed.everything().await;
     bed.remove_by_hand(&guest).await;
-    let EngineError::Docker(error) = result.unwrap_err() else { panic!("another error") };
+    let EngineError::Docker(error) = result.unwrap_err() else {
+        panic!("another error")
+    };
     assert!(
         matches!(&*error, DockerError::NetworkInUse { network: n, containers } if *n == network && *containers == [guest.clone()]),
         "{error:?}"
@@ -205,7 +259,10 @@ async fn two_commands_at_once_take_turns() {
     let waited = [&first, &second].map(|(_, events)| events.contains(&Event::WaitingForOther));
     assert!(waited == [true, false] || waited == [false, true], "{waited:?}");
     let changed = [first.0.unwrap().changed, second.0.unwrap().changed];
-    assert!(changed == [true, false] || changed == [false, true], "{changed:?}");
+    assert!(
+        changed == [true, false] || changed == [false, true],
+        "{changed:?}"
+    );
     assert_eq!(docker::status(&bed.instance).await.unwrap().containers.len(), 2);
 }
 
@@ -216,5 +273,8 @@ async fn starting_again_is_quick() {
     let begin = Instant::now();
     bed.up().await;
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-    eventually("both run", || async { bed.runs("db").await && bed.runs("web").await }).await;
+    eventually("both run", || async {
+        bed.runs("db").await && bed.runs("web").await
+    })
+    .await;
 }

@@ -21,7 +21,10 @@ async fn all(bed: &Bed, options: LogOptions) -> Vec<LogLine> {
 }
 
 /// Reads until a line holds this.
-async fn until(stream: &mut (impl Stream<Item = Result<LogLine, EngineError>> + Unpin), text: &str) -> Vec<LogLine> {
+async fn until(
+    stream: &mut (impl Stream<Item = Result<LogLine, EngineError>> + Unpin),
+    text: &str,
+) -> Vec<LogLine> {
     let mut lines = Vec::new();
     let reading = async {
         loop {
@@ -42,7 +45,10 @@ async fn lines_of_all_containers_are_interleaved_in_order_of_time() {
     let bed = Bed::new(TALKERS).await;
     bed.up().await;
     let mut lines = Vec::new();
-    crate::bed::eventually("three lines", || async { all(&bed, LogOptions::default()).await.len() == 3 }).await;
+    crate::bed::eventually("three lines", || async {
+        all(&bed, LogOptions::default()).await.len() == 3
+    })
+    .await;
     lines.extend(all(&bed, LogOptions::default()).await);
     assert!(lines.windows(2).all(|pair| pair[0].at <= pair[1].at), "{lines:?}");
     let a2 = lines.iter().find(|line| line.line == "a2").unwrap();
@@ -87,9 +93,15 @@ services:
     bed.up().await;
     lines.extend(until(&mut stream, "start").await);
     bed.down(false).await;
-    let rest = tokio::time::timeout(LONG, stream.collect::<Vec<_>>()).await.expect("it ends with the stack");
+    let rest = tokio::time::timeout(LONG, stream.collect::<Vec<_>>())
+        .await
+        .expect("it ends with the stack");
     lines.extend(rest.into_iter().map(Result::unwrap));
-    let starts: Vec<&str> = lines.iter().map(|line| line.line.as_str()).filter(|line| line.starts_with("start")).collect();
+    let starts: Vec<&str> = lines
+        .iter()
+        .map(|line| line.line.as_str())
+        .filter(|line| line.starts_with("start"))
+        .collect();
     let mut different = starts.clone();
     different.dedup();
     assert_eq!((starts.len(), different.len()), (3, 3), "{lines:?}");
@@ -103,7 +115,10 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     bed.up().await;
-    crate::bed::eventually("the lines", || async { all(&bed, LogOptions::default()).await.len() == 2 }).await;
+    crate::bed::eventually("the lines", || async {
+        all(&bed, LogOptions::default()).await.len() == 2
+    })
+    .await;
     let lines = all(&bed, LogOptions::default()).await;
     assert_eq!((lines[0].line.len(), lines[1].line.as_str()), (40_000, "end"));
 }
@@ -122,5 +137,10 @@ async fn a_stream_that_is_dropped_leaves_nothing_behind() {
     assert!(before > 0);
     drop(stream);
     let alive = || async { tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0 };
-    tokio::time::timeout(Duration::from_secs(20), crate::bed::eventually("its tasks end", alive)).await.unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(20),
+        crate::bed::eventually("its tasks end", alive),
+    )
+    .await
+    .unwrap();
 }

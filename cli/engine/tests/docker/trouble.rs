@@ -35,19 +35,45 @@ services:
     let (result, events) = bed.try_up(&bed.options()).await;
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
     let error = docker_error(result.unwrap_err());
-    let DockerError::Failed { troubles, not_started } = &error else { panic!("{error:?}") };
+    let DockerError::Failed {
+        troubles,
+        not_started,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!(not_started, &["after"]);
     assert_eq!(troubles.len(), 1);
     assert!(troubles[0].reason.contains("exit code 3"), "{troubles:?}");
-    assert!(troubles[0].likely_cause.as_deref().unwrap().contains("wrong password"), "{troubles:?}");
-    assert!(error.log().iter().any(|line| line.contains("authentication failed")), "{error:?}");
+    assert!(
+        troubles[0]
+            .likely_cause
+            .as_deref()
+            .unwrap()
+            .contains("wrong password"),
+        "{troubles:?}"
+    );
+    assert!(
+        error
+            .log()
+            .iter()
+            .any(|line| line.contains("authentication failed")),
+        "{error:?}"
+    );
     assert!(!error.remedy().is_empty());
-    let told = |event: &Event| matches!(event, Event::Trouble { container, .. } if *container == bed.name("bad"));
+    let told =
+        |event: &Event| matches!(event, Event::Trouble { container, .. } if *container == bed.name("bad"));
     assert!(events.iter().any(told), "{events:?}");
 
-    bed.write("compose.yaml", &compose.replace("exit 3", "while :; do sleep 0.1; done"));
+    bed.write(
+        "compose.yaml",
+        &compose.replace("exit 3", "while :; do sleep 0.1; done"),
+    );
     let up = bed.up().await;
-    assert_eq!(actions(&up.plan), [("bad", Action::Recreate), ("after", Action::Recreate)]);
+    assert_eq!(
+        actions(&up.plan),
+        [("bad", Action::Recreate), ("after", Action::Recreate)]
+    );
     assert_eq!(reason(&up.plan, "after"), Some("was not completed"));
 }
 
@@ -65,13 +91,21 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     let (result, events) = bed.try_up(&bed.options()).await;
-    let DockerError::Failed { troubles, .. } = docker_error(result.unwrap_err()) else { panic!("another error") };
+    let DockerError::Failed { troubles, .. } = docker_error(result.unwrap_err()) else {
+        panic!("another error")
+    };
     assert_eq!(troubles[0].reason, "is unhealthy");
-    assert!(troubles[0].likely_cause.as_deref().unwrap().contains("no pulse"), "{troubles:?}");
+    assert!(
+        troubles[0].likely_cause.as_deref().unwrap().contains("no pulse"),
+        "{troubles:?}"
+    );
     assert_eq!(troubles[0].log, ["I feel ill"]);
     let failed = |event: &Event| matches!(event, Event::Container { service, state: ContainerState::Failed, .. } if service == "ill");
     assert!(events.iter().any(failed));
-    assert!(bed.runs("fine").await && bed.runs("ill").await, "they can be looked at");
+    assert!(
+        bed.runs("fine").await && bed.runs("ill").await,
+        "they can be looked at"
+    );
 }
 
 #[tokio::test]
@@ -89,11 +123,27 @@ services:
     options.wait_timeout = Duration::from_secs(3);
     let (result, events) = bed.try_up(&options).await;
     let error = docker_error(result.unwrap_err());
-    let DockerError::TimedOut { waiting_for, .. } = &error else { panic!("{error:?}") };
-    assert!(waiting_for.iter().any(|text| text.contains("slow") && text.contains("not yet")), "{waiting_for:?}");
-    assert!(waiting_for.iter().any(|text| text.contains("after") && text.contains("not started")), "{waiting_for:?}");
+    let DockerError::TimedOut { waiting_for, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        waiting_for
+            .iter()
+            .any(|text| text.contains("slow") && text.contains("not yet")),
+        "{waiting_for:?}"
+    );
+    assert!(
+        waiting_for
+            .iter()
+            .any(|text| text.contains("after") && text.contains("not started")),
+        "{waiting_for:?}"
+    );
     assert_eq!(error.log(), ["warming up"]);
-    assert!(events.iter().any(|event| matches!(event, Event::Trouble { service, .. } if service == "slow")));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Trouble { service, .. } if service == "slow"))
+    );
 }
 
 #[tokio::test]
@@ -103,12 +153,25 @@ async fn a_taken_port_is_named_with_its_holder_and_a_free_offset_before_anything
     let port = 17 + bed.instance.port_offset;
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::PortTaken { service, port: found, holder, free_offset, .. } = &error else { panic!("{error:?}") };
+    let DockerError::PortTaken {
+        service,
+        port: found,
+        holder,
+        free_offset,
+        ..
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!((service.as_str(), *found), ("web", port));
     assert_eq!(holder.as_ref().unwrap().pid, std::process::id());
     let offset = free_offset.unwrap();
     assert!(offset > bed.instance.port_offset);
-    assert!(error.remedy().contains(&format!("--port-offset {offset}")), "{}", error.remedy());
+    assert!(
+        error.remedy().contains(&format!("--port-offset {offset}")),
+        "{}",
+        error.remedy()
+    );
     assert!(bed.everything().await.is_empty());
 
     drop(listener);
@@ -120,7 +183,9 @@ async fn a_taken_port_is_named_with_its_holder_and_a_free_offset_before_anything
 #[tokio::test]
 async fn a_name_of_somebody_else_is_not_touched() {
     let bed = Bed::new("services: {web: {image: IMAGE, command: LOOP}}").await;
-    let options = CreateContainerOptionsBuilder::new().name(&bed.name("web")).build();
+    let options = CreateContainerOptionsBuilder::new()
+        .name(&bed.name("web"))
+        .build();
     let body = ContainerCreateBody {
         image: Some(IMAGE.to_owned()),
         ..ContainerCreateBody::default()
@@ -130,7 +195,16 @@ async fn a_name_of_somebody_else_is_not_touched() {
     let still = bed.id("web").await;
     bed.remove_by_hand(&foreign).await;
     let error = docker_error(result.unwrap_err());
-    assert!(matches!(&error, DockerError::NameTaken { kind: "container", .. }), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            DockerError::NameTaken {
+                kind: "container",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(still, foreign);
 }
 
@@ -138,9 +212,14 @@ async fn a_name_of_somebody_else_is_not_touched() {
 async fn a_program_that_is_not_there_is_said_to_be_missing() {
     let bed = Bed::new(r#"services: {web: {image: IMAGE, command: ["/no/such/program"]}}"#).await;
     let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed { troubles, .. } = &error else { panic!("{error:?}") };
+    let DockerError::Failed { troubles, .. } = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!(troubles[0].reason, "cannot be started");
-    assert!(troubles[0].likely_cause.as_deref().unwrap().contains("missing"), "{troubles:?}");
+    assert!(
+        troubles[0].likely_cause.as_deref().unwrap().contains("missing"),
+        "{troubles:?}"
+    );
     assert!(!error.log().is_empty());
 }
 
@@ -156,8 +235,13 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed { troubles, .. } = &error else { panic!("{error:?}") };
-    assert!(troubles[0].likely_cause.as_deref().unwrap().contains("memory"), "{troubles:?}");
+    let DockerError::Failed { troubles, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        troubles[0].likely_cause.as_deref().unwrap().contains("memory"),
+        "{troubles:?}"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +253,16 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed { troubles, not_started } = &error else { panic!("{error:?}") };
-    assert_eq!((troubles[0].reason.as_str(), not_started.as_slice()), ("ended with exit code 4", &["web".to_owned()][..]));
+    let DockerError::Failed {
+        troubles,
+        not_started,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (troubles[0].reason.as_str(), not_started.as_slice()),
+        ("ended with exit code 4", &["web".to_owned()][..])
+    );
     assert!(!bed.runs("web").await);
 }

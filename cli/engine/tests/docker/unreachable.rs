@@ -75,7 +75,10 @@ async fn an_engine_that_is_too_old_says_which_one_is_needed() {
         }
     });
     let error = error_at(&path).await;
-    assert!(matches!(&error, DockerError::WrongApi { reason, .. } if reason.contains("1.24")), "{error:?}");
+    assert!(
+        matches!(&error, DockerError::WrongApi { reason, .. } if reason.contains("1.24")),
+        "{error:?}"
+    );
 }
 
 fn answer(mut stream: UnixStream, status: &str, body: &str) {
@@ -91,10 +94,17 @@ fn answer(mut stream: UnixStream, status: &str, body: &str) {
 #[test]
 fn a_socket_of_others_says_which_group_to_join() {
     if let Ok(path) = std::env::var(SOCKET) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let error = runtime.block_on(error_at(Path::new(&path)));
         assert!(matches!(error, DockerError::PermissionDenied { .. }), "{error:?}");
-        assert!(error.remedy().contains("usermod -aG docker"), "{}", error.remedy());
+        assert!(
+            error.remedy().contains("usermod -aG docker"),
+            "{}",
+            error.remedy()
+        );
         return;
     }
     let directory = tempfile::tempdir().unwrap();
@@ -107,7 +117,12 @@ fn a_socket_of_others_says_which_group_to_join() {
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = Command::new(&program);
-    command.args(["--exact", "unreachable::a_socket_of_others_says_which_group_to_join"]).env(SOCKET, &path);
+    command
+        .args([
+            "--exact",
+            "unreachable::a_socket_of_others_says_which_group_to_join",
+        ])
+        .env(SOCKET, &path);
     #[cfg(unix)]
     if std::fs::metadata(directory.path()).is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0) {
         use std::os::unix::process::CommandExt;
@@ -134,7 +149,9 @@ impl Relay {
             loop {
                 let (mut here, _) = listener.accept().await.unwrap();
                 connections.spawn(async move {
-                    let mut there = tokio::net::UnixStream::connect("/var/run/docker.sock").await.unwrap();
+                    let mut there = tokio::net::UnixStream::connect("/var/run/docker.sock")
+                        .await
+                        .unwrap();
                     let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
                 });
             }
@@ -165,12 +182,17 @@ services:
     let options = bed.options();
     let surroundings = at(&path);
     let starting = up_in(&surroundings, &bed.instance, &options, |event| {
-        if matches!(event, docker::Event::Container { ref service, state: docker::ContainerState::Starting, .. } if service == "db") {
+        if matches!(event, docker::Event::Container { ref service, state: docker::ContainerState::Starting, .. } if service == "db")
+        {
             relay.end();
         }
     });
-    let EngineError::Docker(error) = starting.await.unwrap_err() else { panic!("another error") };
-    let DockerError::EngineGone { left, .. } = &*error else { panic!("{error:?}") };
+    let EngineError::Docker(error) = starting.await.unwrap_err() else {
+        panic!("another error")
+    };
+    let DockerError::EngineGone { left, .. } = &*error else {
+        panic!("{error:?}")
+    };
     assert!(left.contains(&bed.name("db")), "{left:?}");
     assert!(error.remedy().contains("odd up") && error.remedy().contains("odd down"));
 

@@ -6,19 +6,27 @@ use bollard::body_full;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, NetworkConnectRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+    UploadToContainerOptionsBuilder,
 };
 
 use super::board::{Board, Dependencies, Phase};
+use super::resources::{self, NetworkIds};
 use super::{Failure, Stage};
 use crate::docker::call::{self, Asked, reason, status};
 use crate::docker::diagnosis::{self, End, taken_port};
 use crate::docker::error::DockerError;
 use crate::docker::event::ContainerState;
+use crate::docker::labels;
 use crate::docker::plan::Action;
+use crate::docker::present::State;
 use crate::docker::published;
+use crate::docker::teardown;
 use crate::docker::wanted::WantedContainer;
 use crate::docker::watch::{Stop, Watch};
+
+/// How often a container is started anew where a second network of its network's name was in the way.
+const ATTEMPTS: usize = 3;
 
 impl From<DockerError> for Failure {
     fn from(error: DockerError) -> Self {
@@ -30,22 +38,28 @@ impl From<DockerError> for Failure {
 pub(super) async fn bring_up(
     stage: &Stage<'_>,
     board: &Board,
+    networks: &NetworkIds,
     wanted: &WantedContainer,
 ) -> Result<(), Failure> {
-    let result = steps(stage, board, wanted).await;
+    let result = steps(stage, board, networks, wanted).await;
     if result.is_err() {
         board.is_now(&wanted.name, Phase::Lost);
     }
     result
 }
 
-async fn steps(stage: &Stage<'_>, board: &Board, wanted: &WantedContainer) -> Result<(), Failure> {
+async fn steps(
+    stage: &Stage<'_>,
+    board: &Board,
+    networks: &NetworkIds,
+    wanted: &WantedContainer,
+) -> Result<(), Failure> {
     let action = action(stage, wanted);
     if matches!(action, Action::Create | Action::Recreate) {
         stage
             .reporter
             .container(&wanted.service, &wanted.name, ContainerState::Creating, None);
-        create(stage, wanted).await?;
+        create(stage, networks, wanted).await?;
     }
     if action == Action::Keep {
         board.may_start(&wanted.name);
@@ -54,7 +68,7 @@ async fn steps(stage: &Stage<'_>, board: &Board, wanted: &WantedContainer) -> Re
         board.is_now(&wanted.name, Phase::Made);
         await_dependencies(stage, board, wanted).await?;
         board.may_start(&wanted.name);
-        start(stage, wanted).await?;
+        start(stage, networks, wanted).await?;
         board.is_now(&wanted.name, Phase::Started);
         stage
             .reporter
@@ -84,21 +98,21 @@ fn action(stage: &Stage<'_>, wanted: &WantedContainer) -> Action {
 }
 
 /// Makes the container, attaches it to its further networks and puts its configuration files into it.
-async fn create(stage: &Stage<'_>, wanted: &WantedContainer) -> Result<(), DockerError> {
+async fn create(
+    stage: &Stage<'_>,
+    networks: &NetworkIds,
+    wanted: &WantedContainer,
+) -> Result<(), DockerError> {
     let client = stage.client();
-    let mut options = CreateContainerOptionsBuilder::new().name(&wanted.name);
-    if let Some(platform) = &wanted.platform {
-        options = options.platform(platform);
-    }
-    let body = for_engine(stage, &wanted.body);
-    let made = client.create_container(Some(options.build()), body).await;
-    let id = made.map_err(|error| not_created(wanted, &error))?.id;
+    let id = make(stage, for_engine(stage, networks, &wanted.body), wanted).await?;
     for (network, endpoint) in &wanted.further_networks {
         let request = NetworkConnectRequest {
             container: id.clone(),
             endpoint_config: Some(endpoint.clone()),
         };
-        let attached = client.connect_network(network, request).await;
+        let attached = client
+            .connect_network(networks.get(network).unwrap_or(network), request)
+            .await;
         attached.asked(format!("attach {} to {network}", wanted.name))?;
     }
     for upload in &wanted.uploads {
@@ -112,9 +126,57 @@ async fn create(stage: &Stage<'_>, wanted: &WantedContainer) -> Result<(), Docke
     Ok(())
 }
 
-/// Engines before API 1.44 refuse what they do not know.
-fn for_engine(stage: &Stage<'_>, body: &ContainerCreateBody) -> ContainerCreateBody {
+/// Makes the container. One of the same name that appeared since it was looked for is ours, made by a request that was given up.
+async fn make(
+    stage: &Stage<'_>,
+    body: ContainerCreateBody,
+    wanted: &WantedContainer,
+) -> Result<String, DockerError> {
+    let (client, name) = (stage.client(), wanted.name.as_str());
+    let mut options = CreateContainerOptionsBuilder::new().name(name);
+    if let Some(platform) = &wanted.platform {
+        options = options.platform(platform);
+    }
+    let options = options.build();
+    let mut made = client.create_container(Some(options.clone()), body.clone()).await;
+    if made.as_ref().is_err_and(|error| status(error) == Some(409)) && is_ours(stage, name).await {
+        teardown::remove(client, name, name).await?;
+        made = client.create_container(Some(options), body).await;
+    }
+    match made {
+        Ok(made) => Ok(made.id),
+        Err(error) if status(&error) == Some(409) => Err(DockerError::NameTaken {
+            kind: "container",
+            name: name.to_owned(),
+            owner: None,
+        }),
+        Err(error) => Err(call::refused(format!("make {name}"), &error)),
+    }
+}
+
+async fn is_ours(stage: &Stage<'_>, name: &str) -> bool {
+    let seen = stage
+        .client()
+        .inspect_container(name, None::<InspectContainerOptions>)
+        .await;
+    let labels = seen
+        .ok()
+        .and_then(|seen| seen.config)
+        .and_then(|config| config.labels);
+    labels.is_some_and(|labels| labels.get(labels::PROJECT) == Some(&stage.wanted.project))
+}
+
+/// Names networks by their ids, and leaves out what engines before API 1.44 refuse.
+fn for_engine(stage: &Stage<'_>, networks: &NetworkIds, body: &ContainerCreateBody) -> ContainerCreateBody {
     let mut body = body.clone();
+    let of = |name: String| networks.get(&name).cloned().unwrap_or(name);
+    if let Some(host) = &mut body.host_config {
+        host.network_mode = host.network_mode.take().map(of);
+    }
+    if let Some(networking) = &mut body.networking_config {
+        let endpoints = networking.endpoints_config.take().unwrap_or_default().into_iter();
+        networking.endpoints_config = Some(endpoints.map(|(name, endpoint)| (of(name), endpoint)).collect());
+    }
     if let Some(check) = body
         .healthcheck
         .as_mut()
@@ -123,17 +185,6 @@ fn for_engine(stage: &Stage<'_>, body: &ContainerCreateBody) -> ContainerCreateB
         check.start_interval = None;
     }
     body
-}
-
-fn not_created(wanted: &WantedContainer, error: &Error) -> DockerError {
-    if status(error) == Some(409) {
-        return DockerError::NameTaken {
-            kind: "container",
-            name: wanted.name.clone(),
-            owner: None,
-        };
-    }
-    call::refused(format!("make {}", wanted.name), error)
 }
 
 async fn await_dependencies(
@@ -152,23 +203,33 @@ async fn await_dependencies(
     }
 }
 
-async fn start(stage: &Stage<'_>, wanted: &WantedContainer) -> Result<(), Failure> {
+async fn start(stage: &Stage<'_>, networks: &NetworkIds, wanted: &WantedContainer) -> Result<(), Failure> {
     let (client, name) = (stage.client(), wanted.name.as_str());
-    let paused = stage
-        .present
-        .containers
-        .iter()
-        .any(|have| have.name == name && have.status.contains("(Paused)"));
-    if paused && action(stage, wanted) == Action::Start {
+    if is_paused(stage, wanted) {
         return Ok(client
             .unpause_container(name)
             .await
             .asked(format!("let {name} go on"))?);
     }
-    match client.start_container(name, None::<StartContainerOptions>).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(not_started(stage, wanted, &error).await),
+    let mut attempts = 0;
+    loop {
+        match client.start_container(name, None::<StartContainerOptions>).await {
+            Ok(()) => return Ok(()),
+            // Some engines look networks up by name even so.
+            Err(error) if reason(&error).contains("is ambiguous") && attempts < ATTEMPTS => {
+                attempts += 1;
+                resources::remove_doubles(stage, networks).await?;
+            }
+            Err(error) => return Err(not_started(stage, wanted, &error).await),
+        }
     }
+}
+
+/// Whether a container that is to be started is there, and paused.
+fn is_paused(stage: &Stage<'_>, wanted: &WantedContainer) -> bool {
+    let mut there = stage.present.containers.iter();
+    let paused = there.any(|have| have.name == wanted.name && have.state == State::Paused);
+    paused && action(stage, wanted) == Action::Start
 }
 
 /// Why the engine did not start a container: a port, the engine itself, or what is in the container.
@@ -205,6 +266,7 @@ async fn watch(
         container: &wanted.name,
         one_shot: wanted.one_shot,
         kept,
+        let_go: is_paused(stage, wanted),
         engine_asks_early: stage.engine.info.speaks(1, 44),
     };
     let well = watch.until_well(|text| board.says(&wanted.name, text)).await;

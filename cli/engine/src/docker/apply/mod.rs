@@ -23,6 +23,8 @@ use super::teardown::{self, Leave};
 use super::wanted::Wanted;
 use crate::instance::Instance;
 
+use resources::NetworkIds;
+
 pub(super) use board::{Board, Timing};
 
 /// Time in which others that fail of the same are named too.
@@ -72,8 +74,9 @@ impl Stage<'_> {
 
     async fn work(&self, board: &Board) -> Result<(), DockerError> {
         self.remove_old().await?;
-        futures::try_join!(resources::networks(self), resources::volumes(self))?;
-        self.bring_up(board).await
+        let (networks, ()) = futures::try_join!(resources::networks(self), resources::volumes(self))?;
+        self.bring_up(board, &networks).await?;
+        resources::remove_doubles(self, &networks).await
     }
 
     /// Containers that shall not be, and those that are made anew: both are in the way of names, ports and networks.
@@ -92,12 +95,12 @@ impl Stage<'_> {
             .map(drop)
     }
 
-    async fn bring_up(&self, board: &Board) -> Result<(), DockerError> {
+    async fn bring_up(&self, board: &Board, networks: &NetworkIds) -> Result<(), DockerError> {
         let mut all: FuturesUnordered<_> = self
             .wanted
             .containers
             .iter()
-            .map(|wanted| container::bring_up(self, board, wanted))
+            .map(|wanted| container::bring_up(self, board, networks, wanted))
             .collect();
         let mut troubles = Vec::new();
         let mut until: Option<tokio::time::Instant> = None;

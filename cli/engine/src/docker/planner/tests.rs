@@ -38,6 +38,7 @@ fn running(want: &WantedContainer) -> Container {
         status: "Up 2 minutes (healthy)".to_owned(),
         ports: BTreeSet::new(),
         volumes: Vec::new(),
+        networks: Vec::new(),
     }
 }
 
