@@ -137,8 +137,8 @@ fn compose_makes_of_the_files_what_the_engine_makes_of_them() {
         );
         for (name, service) in &ours.services {
             assert_eq!(
-                theirs_of(&services[name]),
-                ours_of(service),
+                model::theirs_of(&services[name]),
+                model::ours_of(service),
                 "{name} of {files:?}"
             );
         }
