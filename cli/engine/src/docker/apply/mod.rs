@@ -16,7 +16,7 @@ use futures::stream::FuturesUnordered;
 use super::diagnosis;
 use super::error::{DockerError, Trouble};
 use super::host::Engine;
-use super::plan::{Action, Plan};
+use super::plan::{Action, Plan, Step};
 use super::present::{Container, Present};
 use super::reporter::Reporter;
 use super::teardown::{self, Leave};
@@ -76,7 +76,12 @@ impl Stage<'_> {
         self.remove_old().await?;
         let (networks, ()) = futures::try_join!(resources::networks(self), resources::volumes(self))?;
         self.bring_up(board, &networks).await?;
-        resources::remove_doubles(self, &networks).await
+        // What a request that was given up made meanwhile would be in the way of the next start.
+        let kept = |step: &Step| step.action == Action::Keep;
+        match self.plan.networks.iter().all(kept) {
+            true => Ok(()),
+            false => resources::remove_doubles(self, &networks).await,
+        }
     }
 
     /// Containers that shall not be, and those that are made anew: both are in the way of names, ports and networks.

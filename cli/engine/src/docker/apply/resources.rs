@@ -71,9 +71,6 @@ async fn make_network(stage: &Stage<'_>, request: NetworkCreateRequest) -> Resul
 
 /// Removes further networks of the same name, which a request that was given up may have left since.
 pub(super) async fn remove_doubles(stage: &Stage<'_>, ids: &NetworkIds) -> Result<(), DockerError> {
-    if stage.plan.networks.iter().all(|step| step.action == Action::Keep) {
-        return Ok(());
-    }
     let all = present::networks(stage.client()).await?;
     let doubles = all.iter().filter(|thing| {
         let id = ids.get(&thing.name);
