@@ -68,7 +68,7 @@ async fn given_up_within(bed: &Bed, time: Duration) -> bool {
 }
 
 async fn is_complete(bed: &Bed) {
-    let status = docker::status(&bed.instance).await.unwrap();
+    let status = docker::status(&bed.instance).await.expect("its state");
     assert_eq!(status.containers.len(), 3, "{status:?}");
     assert!(
         status.containers.iter().all(ContainerStatus::is_well),

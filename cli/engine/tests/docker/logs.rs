@@ -15,7 +15,7 @@ services:
 "#;
 
 async fn all(bed: &Bed, options: LogOptions) -> Vec<LogLine> {
-    let stream = docker::logs(&bed.instance, &options).await.unwrap();
+    let stream = docker::logs(&bed.instance, &options).await.expect("logs");
     let read = stream.map(Result::unwrap).collect::<Vec<_>>();
     tokio::time::timeout(LONG, read).await.expect("logs end")
 }
@@ -28,7 +28,7 @@ async fn until(
     let mut lines = Vec::new();
     let reading = async {
         loop {
-            let line = stream.next().await.expect("it goes on").unwrap();
+            let line = stream.next().await.expect("it goes on").expect("a line");
             let found = line.line.contains(text);
             lines.push(line);
             if found {

@@ -143,15 +143,15 @@ struct Relay {
 
 impl Relay {
     fn start(path: &Path) -> Self {
-        let listener = tokio::net::UnixListener::bind(path).unwrap();
+        let listener = tokio::net::UnixListener::bind(path).expect("a socket");
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
-                let (mut here, _) = listener.accept().await.unwrap();
+                let (mut here, _) = listener.accept().await.expect("a connection");
                 connections.spawn(async move {
                     let mut there = tokio::net::UnixStream::connect("/var/run/docker.sock")
                         .await
-                        .unwrap();
+                        .expect("the engine");
                     let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
                 });
             }
