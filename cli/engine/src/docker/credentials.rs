@@ -142,3 +142,56 @@ fn random() -> Result<String, EngineError> {
     }
     Ok(secret)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Home;
+
+    fn instance(home: &Path) -> Instance {
+        Instance {
+            name: "t".parse().unwrap(),
+            home: Home::at(home),
+            port_offset: 0,
+        }
+    }
+
+    #[test]
+    fn secrets_are_long_random_and_never_shown() {
+        let mut credentials = Credentials::default();
+        assert!(credentials.complete(["A_PASSWORD", "B_TOKEN"]).unwrap());
+        let (a, b) = (
+            credentials.get("A_PASSWORD").unwrap(),
+            credentials.get("B_TOKEN").unwrap(),
+        );
+        assert!(
+            a.len() == LENGTH && a.bytes().all(|byte| ALPHABET.contains(&byte)),
+            "{a}"
+        );
+        assert_ne!(a, b);
+        assert_eq!(format!("{credentials:?}"), r#"{"A_PASSWORD", "B_TOKEN"}"#);
+        let before = credentials.clone();
+        assert!(!credentials.complete(["A_PASSWORD"]).unwrap());
+        assert_eq!(credentials, before, "what is there stays");
+    }
+
+    #[test]
+    fn the_file_is_read_back_and_one_that_makes_no_sense_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let instance = instance(home.path());
+        assert_eq!(Credentials::load(&instance).unwrap(), None);
+        let mut credentials = Credentials::default();
+        credentials.complete(["A_PASSWORD"]).unwrap();
+        credentials.save(&instance).unwrap();
+        assert_eq!(Credentials::load(&instance).unwrap().as_ref(), Some(&credentials));
+        // Taking new ones in place of those would lock everybody out of the data.
+        std::fs::write(Credentials::file(&instance), "{").unwrap();
+        assert!(Credentials::load(&instance).is_err());
+    }
+
+    #[test]
+    fn names_tell_what_is_a_secret() {
+        assert!(Credentials::is_secret("REDIS_PASSWORD") && Credentials::is_secret("ALERT_WEBHOOK_TOKEN"));
+        assert!(!Credentials::is_secret("POSTGRES_USER") && !Credentials::is_secret("ODD_IMAGE"));
+    }
+}
