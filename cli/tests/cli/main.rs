@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod client;
+mod compose_files;
 mod config;
 mod contracts;
 mod crash;
@@ -10,6 +11,7 @@ mod full_disk;
 mod gate;
 mod jobs;
 mod lifecycle;
+mod parity;
 mod serve;
 mod submit;
 mod trouble;
