@@ -77,7 +77,7 @@ pub(super) fn theirs_of(service: &Value) -> Value {
         "environment": environment,
         "ports": ports,
         "mounts": mounts,
-        "configs": entries(&service["configs"]).map(|config| json!([config["source"], config["target"]])).collect::<Vec<_>>(),
+        "configs": entries(&service["configs"]).map(|config| (config["target"].to_string(), config["source"].clone())).collect::<BTreeMap<_, _>>(),
         "dependsOn": depends,
         "healthcheck": {
             "test": unescaped(&check["test"]),
@@ -138,7 +138,7 @@ pub(super) fn ours_of(service: &Service) -> Value {
         "environment": service.environment,
         "ports": ports,
         "mounts": mounts,
-        "configs": service.configs.iter().map(|config| json!([config.source, config.target])).collect::<Vec<_>>(),
+        "configs": service.configs.iter().map(|config| (json!(config.target).to_string(), json!(config.source))).collect::<BTreeMap<_, _>>(),
         "dependsOn": depends,
         "healthcheck": {
             "test": check.test,
