@@ -24,7 +24,7 @@ use super::{App, AppState, Query};
 use crate::failure::Answer;
 
 /// Most bytes of a notification. Alertmanager puts all alerts of a group into one: ten thousand are some six megabytes.
-pub(super) const MAX_NOTIFICATION: usize = 32 << 20;
+pub(super) const MAX_NOTIFICATION: usize = 16 << 20;
 /// Notifications that are read at the same time; others wait.
 const MAX_READ_TOGETHER: usize = 2;
 /// Notifications above this size are read on a thread of their own.
@@ -74,7 +74,7 @@ pub(super) async fn history(State(app): AppState, Query(mut params): Query) -> A
         (status = 400, body = Problem, description = "Not a notification of version 4; nothing was taken", content_type = "application/problem+json"),
         (status = 401, body = Problem, description = "Without the token, or with a wrong one", content_type = "application/problem+json"),
         (status = 404, body = Problem, description = "No token is set up here (not_configured)", content_type = "application/problem+json"),
-        (status = 413, body = Problem, description = "Larger than 32 MiB", content_type = "application/problem+json"),
+        (status = 413, body = Problem, description = "Larger than 16 MiB", content_type = "application/problem+json"),
         (status = 415, body = Problem, description = "Not application/json", content_type = "application/problem+json"),
     ))]
 pub(super) async fn webhook(

@@ -100,11 +100,20 @@ impl System {
 
     /// Starts with other settings, or with ports of another kind.
     pub(crate) async fn start_with(set: impl FnOnce(&mut Config), wrap: impl FnOnce(Ports) -> Ports) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(listener, set, wrap).await
+    }
+
+    /// The same at a listener of the test's own, which need not be on this machine only.
+    pub(crate) async fn start_at(
+        listener: TcpListener,
+        set: impl FnOnce(&mut Config),
+        wrap: impl FnOnce(Ports) -> Ports,
+    ) -> Self {
         let places = Places::make().await;
         let (ports, log) = places.open().await;
         let ports = wrap(ports);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let mut config = Config {
             roles: vec![(Role::ReadModel, url.clone())],
             ..Config::default()

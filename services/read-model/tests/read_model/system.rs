@@ -10,6 +10,7 @@ use odd_contracts::api::{
 };
 use odd_contracts::{AlertState, EventEnvelope, JobId, JobStatus, ProblemCode, Role, VERSION};
 use odd_read_model::Ports;
+use odd_spine::amqp::{AmqpOptions, AmqpSpine};
 use odd_store::redis::{RedisCounters, RedisOptions};
 use odd_store::{
     Counters, EventFilter, EventLog, LoggedEvent, NewEvents, Position, PositionedEvent, StoreError,
@@ -49,8 +50,10 @@ async fn an_overview_of_a_system_that_is_well() {
     );
     let measured = |store: &DependencyHealth| store.latency_ms.is_some();
     assert!(overview.dependencies.iter().all(measured));
-    assert_eq!(overview.queues.len(), 4);
+    assert_eq!((overview.queues.len(), overview.queues_unknown), (4, None));
     assert_eq!(overview.alerts, []);
+    let source = overview.alert_source.unwrap();
+    assert_eq!((source.name.as_str(), source.state), ("native", HealthState::Healthy));
     let health: Health = system.get("/health").await;
     assert_eq!(
         (health.status.as_str(), health.checks["spine"].as_str()),
@@ -239,6 +242,27 @@ async fn a_role_that_is_away_raises_an_alert() {
 }
 
 #[tokio::test]
+async fn queues_that_are_not_known_are_told_with_the_reason() {
+    let host = servers::rabbitmq().await;
+    let management = format!("http://odd:s3cret@127.0.0.1:{}", odd_testkit::free_port());
+    let spine = AmqpSpine::new(AmqpOptions {
+        management_url: Some(management),
+        ..AmqpOptions::new(&host.url)
+    });
+    let system = System::start_with(|_| {}, |ports| Ports { spine, ..ports }).await;
+    let overview = wait_for("the spine to answer", async || {
+        let overview: Overview = system.get("/overview").await;
+        let spine = overview.dependencies.iter().find(|store| store.name == "spine");
+        let answers = spine.is_some_and(|spine| spine.state == HealthState::Healthy);
+        (answers && overview.queues_unknown.as_ref()?.contains("management")).then_some(overview)
+    })
+    .await;
+    assert_eq!(overview.queues, []);
+    assert!(!overview.queues_unknown.unwrap().contains("s3cret"));
+    system.stop().await;
+}
+
+#[tokio::test]
 async fn only_allowed_pages_may_call_from_a_browser() {
     let allowed = "http://127.0.0.1:8081";
     let system = System::start_with(
@@ -276,6 +300,8 @@ async fn every_path_is_described_and_other_paths_are_problems() {
         "/stats",
         "/overview",
         "/alerts",
+        "/alerts/history",
+        "/alerts/webhook",
         "/jobs",
         "/jobs/recent",
         "/jobs/lookup",

@@ -18,6 +18,9 @@ const FAILURE_PERCENT: u64 = 5;
 const GROWTH: Duration = Duration::from_secs(60);
 /// Age of a queue's oldest message above which its backlog matters.
 const OLDEST: Duration = Duration::from_secs(30);
+/// Messages by which a queue grows within that time before its backlog matters, where the age of its oldest message is not
+/// known (RabbitMQ does not tell). Fewer come and go with the work in hand.
+const GROWTH_WITHOUT_AGE: u64 = 100;
 /// Queues whose backlog matters.
 const WATCHED: [&str; 2] = [spine::JOBS_CREATED, spine::JOBS_EVENTS];
 
@@ -78,20 +81,24 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// Queues that are longer than a minute ago and whose oldest message has waited for long.
+    /// Queues that are longer than a minute ago and whose oldest message has waited for long. Where its age is not known,
+    /// those that grew by many and were never shorter in that minute.
     pub(super) fn observe(&mut self, sample: &Sample) -> Vec<Finding> {
         WATCHED
             .into_iter()
             .filter_map(|name| {
                 let depth = sample.queues.iter().find(|queue| queue.name == name)?;
-                let before = self.minute_ago(name, depth.ready, sample.at)?;
-                finding(name, depth, before)
+                let (before, least) = self.last_minute(name, depth.ready, sample.at)?;
+                match depth.oldest_ms {
+                    Some(oldest) => overdue(name, depth, before, Duration::from_millis(oldest)),
+                    None => ever_longer(name, depth, before, least),
+                }
             })
             .collect()
     }
 
-    /// Depth of the queue a minute ago, where that is known; notes the present one.
-    fn minute_ago(&mut self, name: &'static str, ready: u64, now: Timestamp) -> Option<u64> {
+    /// Depth of the queue a minute ago, where that is known, and the least since then; notes the present one.
+    fn last_minute(&mut self, name: &'static str, ready: u64, now: Timestamp) -> Option<(u64, u64)> {
         let depths = self.depths.entry(name).or_default();
         depths.push_back((now, ready));
         // The first that is left is the youngest of those that are old enough.
@@ -99,12 +106,24 @@ impl Backlog {
             depths.pop_front();
         }
         let (at, before) = *depths.front()?;
-        (now.since(at) >= GROWTH).then_some(before)
+        let least = depths.iter().map(|(_, depth)| *depth).min()?;
+        (now.since(at) >= GROWTH).then_some((before, least))
     }
 }
 
-fn finding(name: &'static str, depth: &QueueDepth, before: u64) -> Option<Finding> {
-    let oldest = Duration::from_millis(depth.oldest_ms?);
+fn ever_longer(name: &'static str, depth: &QueueDepth, before: u64, least: u64) -> Option<Finding> {
+    let more = depth.ready.saturating_sub(before);
+    (more >= GROWTH_WITHOUT_AGE && least >= before).then(|| Finding {
+        key: (condition::QUEUE_BACKLOG_GROWING, name.to_owned()),
+        severity: Severity::Warning,
+        summary: format!(
+            "{} messages wait in {name}, {more} more than a minute ago and never fewer meanwhile",
+            depth.ready
+        ),
+    })
+}
+
+fn overdue(name: &'static str, depth: &QueueDepth, before: u64, oldest: Duration) -> Option<Finding> {
     (depth.ready > before && oldest > OLDEST).then(|| Finding {
         key: (condition::QUEUE_BACKLOG_GROWING, name.to_owned()),
         severity: Severity::Warning,

@@ -154,8 +154,35 @@ fn a_backlog_grows_only_over_a_whole_minute_and_with_old_messages() {
     assert_eq!(growing(63, 1, Some(30_001)), Some(AlertState::Firing));
     assert_eq!(growing(300, 1, Some(30_001)), Some(AlertState::Firing));
     assert_eq!(growing(300, 1, Some(30_000)), None, "the oldest is young");
-    assert_eq!(growing(300, 1, None), None, "the age is unknown");
+    assert_eq!(
+        growing(300, 1, None),
+        None,
+        "the age is unknown, and the growth small"
+    );
+    assert_eq!(growing(60, 2, None), None, "59 s are no minute");
+    assert_eq!(growing(63, 2, None), Some(AlertState::Firing));
+    assert_eq!(growing(300, 2, None), Some(AlertState::Firing));
     assert_eq!(growing(300, 0, Some(90_000)), None, "it does not grow");
+}
+
+#[test]
+fn a_backlog_of_unknown_age_that_is_worked_off_now_and_then_is_none() {
+    let alerts = after(0..300, |second| {
+        let mut sample = well(second);
+        // Longer and longer, but every half minute all that waited is taken.
+        let ready = if second % 30 == 0 {
+            0
+        } else {
+            1_000 + 10 * second as u64
+        };
+        sample.queues = vec![depth(spine::JOBS_CREATED, ready, None)];
+        sample
+    });
+    // The samples in which the queue was empty a minute ago compare with nothing.
+    assert!(
+        alerts.iter().all(|alert| alert.state != AlertState::Firing),
+        "{alerts:?}"
+    );
 }
 
 #[test]
