@@ -73,7 +73,10 @@ fn starts_and_explains_itself(odd: &Stack) {
     assert_eq!(answer["roles"][0]["url"], odd.url(Role::Gateway));
     assert!(texts(&answer["urls"], "id").contains(&"prometheus"), "{answer}");
     let left_out = texts(&answer["plan"]["leftOut"], "service");
-    assert_eq!(left_out, ["grafana"], "what Debian lacks is named");
+    assert!(
+        left_out.contains(&"grafana"),
+        "what Debian lacks is named: {left_out:?}"
+    );
 
     let containers = odd.project().containers();
     assert_eq!(names(&containers), BTreeSet::from(SERVICES));
