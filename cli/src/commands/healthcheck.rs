@@ -19,9 +19,9 @@ use crate::error::Error;
 use crate::exit::ExitCode;
 use crate::output::Printer;
 
-/// Ask a role whether it takes work: exits with 0 where it does, with 1 where not, and says why.
+/// Ask a role whether it takes work, and exit with 0 if it does.
 ///
-/// Asks /readyz of the role on this machine, and takes no longer than 2 s. Made for the health checks of containers: it reads
+/// Asks /readyz of the role on this machine, and takes no longer than 2 s. Exits with 1 where the role is not ready, and says why. Made for the health checks of containers: it reads
 /// no settings file, only flags and the environment.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -102,7 +102,9 @@ fn answer(printer: &Printer, role: Role, reason: Option<&str>) -> Result<ExitCod
 
 /// The role's port on this machine: its default and the offset of the flag, else of the environment.
 fn port(flags: &Global, role: Role) -> Result<u16, Error> {
-    let given = std::env::var(env::PORT_OFFSET).ok().filter(|text| !text.is_empty());
+    let given = std::env::var(env::PORT_OFFSET)
+        .ok()
+        .filter(|text| !text.is_empty());
     let offset = match (flags.port_offset, given) {
         (Some(offset), _) => Some(offset),
         (None, Some(text)) => text.parse().ok(),
@@ -110,7 +112,10 @@ fn port(flags: &Global, role: Role) -> Result<u16, Error> {
     };
     let offset = offset.filter(|offset| *offset <= Instance::MAX_PORT_OFFSET);
     offset.map(|offset| role.default_port() + offset).ok_or_else(|| {
-        let reason = format!("the port offset is no number from 0 to {}", Instance::MAX_PORT_OFFSET);
+        let reason = format!(
+            "the port offset is no number from 0 to {}",
+            Instance::MAX_PORT_OFFSET
+        );
         Error::because(format!("ask the {role}"), reason)
             .code(ExitCode::Usage)
             .hint(format!("odd healthcheck {role} --port {}", role.default_port()))
@@ -156,10 +161,7 @@ fn ask(target: &Target, role: Role) -> Result<(), String> {
     );
     connection.write_all(request.as_bytes()).map_err(told)?;
     let mut bytes = Vec::new();
-    connection
-        .take(LONGEST)
-        .read_to_end(&mut bytes)
-        .map_err(told)?;
+    connection.take(LONGEST).read_to_end(&mut bytes).map_err(told)?;
     judge(&bytes, role).map_err(|reason| format!("{authority}: {reason}"))
 }
 
@@ -172,7 +174,10 @@ fn judge(answer: &[u8], role: Role) -> Result<(), String> {
         .and_then(|line| line.split_ascii_whitespace().nth(1));
     let status = status.ok_or("what answers does not speak HTTP")?;
     // From brace to brace, whether the body comes in chunks or not.
-    let document = body.find('{').zip(body.rfind('}')).map(|(from, to)| &body[from..=to]);
+    let document = body
+        .find('{')
+        .zip(body.rfind('}'))
+        .map(|(from, to)| &body[from..=to]);
     let health: Option<Health> = document.and_then(|document| serde_json::from_str(document).ok());
     let health = health.ok_or_else(|| format!("what answers is no role (HTTP {status})"))?;
     if health.service != role.name() {
@@ -207,7 +212,11 @@ mod tests {
     fn only_the_role_itself_is_ready() {
         let ok = r#"{"status":"ok","service":"gateway","version":"1","checks":{"spine":"ok"}}"#;
         assert_eq!(judged("200 OK", ok), Ok(()));
-        assert_eq!(judged("200 OK", &format!("4b\r\n{ok}\r\n0\r\n\r\n")), Ok(()), "in chunks");
+        assert_eq!(
+            judged("200 OK", &format!("4b\r\n{ok}\r\n0\r\n\r\n")),
+            Ok(()),
+            "in chunks"
+        );
         let other = ok.replace("gateway", "processor");
         assert!(judged("200 OK", &other).unwrap_err().contains("processor"));
         assert!(judged("200 OK", "<html>").unwrap_err().contains("no role"));

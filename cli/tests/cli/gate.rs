@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use odd_contracts::Role;
 use odd_engine::ledger;
-use odd_testkit::wait_for;
+use odd_testkit::{Instance, wait_for};
 use serde_json::Value;
 
 use crate::instance;
@@ -152,6 +154,7 @@ async fn missing_roles_fail_the_gate() {
     };
     wait_for(LONG, "the read-model to be ready", ready).await;
     let report = odd.home().join("gate.xml");
+    let kept = odd.home().join("kept/here");
     let args = [
         "test",
         "--timeout",
@@ -160,6 +163,8 @@ async fn missing_roles_fail_the_gate() {
         "json",
         "--junit",
         report.to_str().unwrap(),
+        "--keep",
+        kept.to_str().unwrap(),
     ];
     let answer = odd.run(args).expect_code(6).json();
     let failed = failed(&answer);
@@ -184,6 +189,114 @@ async fn missing_roles_fail_the_gate() {
     }
     let xml = std::fs::read_to_string(report).unwrap();
     assert!(xml.contains(&format!("failures=\"{}\"", failed.len())), "{xml}");
+    assert_eq!(answer["folder"], kept.to_str().unwrap());
+    keeps_what_tells_why(&kept, &answer);
     odd_engine::platform::request_stop(child.id(), &odd.engine().stop_file()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// The folder has the report, what answers and the log, and tells what it could not have.
+fn keeps_what_tells_why(folder: &Path, answer: &Value) {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    };
+    let report: Value = serde_json::from_str(&read("report.json")).unwrap();
+    assert_eq!(report["checks"], answer["checks"]);
+    assert!(read("report.xml").contains("<testsuite"));
+    let overview: Value = serde_json::from_str(&read("overview.json")).unwrap();
+    assert_eq!(overview["roles"].as_array().unwrap().len(), Role::ALL.len());
+    assert!(read("metrics/gateway.txt").contains("gateway_jobs_accepted_total"));
+    assert!(read("logs/odd.log").contains("\"level\""));
+    let missing = read("missing.txt");
+    assert!(missing.contains("metrics/processor.txt: "), "{missing}");
+    assert!(!missing.contains("overview.json"), "{missing}");
+}
+
+/// Names of what an instance left below its home.
+fn left(odd: &Instance) -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(odd.home().join(folder));
+        let entries = entries
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name());
+        entries
+            .map(|name| name.into_string().unwrap())
+            .collect::<Vec<_>>()
+    };
+    [names("instances"), names("failures")].concat()
+}
+
+#[test]
+fn an_instance_of_its_own_is_tested_and_removed() {
+    let odd = instance();
+    let output = odd.run(["test", "--isolated", "--engine", "embedded", "-o", "json"]);
+    let answer = output.json();
+    assert_eq!(failed(&answer), [""; 0], "{answer:#}");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let checks = answer["checks"].as_array().unwrap();
+    let has = |part: &str| {
+        checks
+            .iter()
+            .any(|check| check["name"].as_str().unwrap().contains(part))
+    };
+    for part in [
+        "a job completes",
+        "JobFailureRateHigh fires",
+        "restarted under load",
+        "odd verify",
+    ] {
+        assert!(has(part), "no check of {part}: {answer:#}");
+    }
+    assert!(output.stderr.contains("is removed"), "{}", output.stderr);
+    assert_eq!(left(&odd), [""; 0]);
+}
+
+#[test]
+fn an_instance_of_its_own_is_removed_when_it_is_interrupted() {
+    let odd = instance();
+    let child = odd
+        .command(["test", "--isolated", "--engine", "embedded"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let instances = odd.home().join("instances");
+    let deadline = Instant::now() + LONG;
+    let runs = || {
+        let entries = std::fs::read_dir(&instances).into_iter().flatten();
+        entries
+            .filter_map(Result::ok)
+            .any(|entry| entry.path().join("process.json").is_file())
+    };
+    while !runs() {
+        assert!(Instant::now() < deadline, "no instance comes up");
+        std::thread::yield_now();
+    }
+    odd_engine::platform::request_stop(child.id(), &odd.home().join("no-such-file")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(left(&odd), [""; 0]);
+}
+
+#[test]
+fn flags_of_an_instance_of_its_own_are_for_one_only() {
+    let odd = instance();
+    let wrong: [&[&str]; 4] = [
+        &["test", "--offline"],
+        &["test", "--engine", "embedded"],
+        &["test", "--isolated", "--instance", "mine"],
+        &["test", "--isolated", "--engine", "embedded", "--offline"],
+    ];
+    for args in wrong {
+        let output = odd.run(args).expect_code(2);
+        assert!(output.stderr.starts_with("error: "), "{args:?}: {output:?}");
+    }
+    assert_eq!(left(&odd), [""; 0]);
 }

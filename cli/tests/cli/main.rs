@@ -9,12 +9,14 @@ mod crash;
 mod frame;
 mod full_disk;
 mod gate;
+mod healthcheck;
 mod jobs;
 mod lifecycle;
 mod parity;
 mod serve;
 mod submit;
 mod trouble;
+mod web;
 mod workspace;
 
 use odd_testkit::Instance;

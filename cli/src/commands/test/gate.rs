@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,10 @@ use odd_contracts::api::JobDetail;
 use odd_contracts::{JobAccepted, JobId, JobStatus, Problem, Role, Timestamp};
 use odd_engine::ledger::LedgerWriter;
 use serde_json::Value;
+use tokio::sync::{MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
+use super::stack::Stack;
 use crate::context::Context;
 use crate::error::Error;
 use crate::format;
@@ -20,8 +23,9 @@ use crate::patience::Patience;
 
 /// Time limit of one request, within that of its check.
 const REQUEST: Duration = Duration::from_secs(10);
-/// Pause between two looks at a state.
+/// Pause between two looks at a state, at first; every look is followed by a longer one, up to [`LONGEST_LOOK`].
 const LOOK: Duration = Duration::from_millis(15);
+const LONGEST_LOOK: Duration = Duration::from_millis(250);
 
 /// What all checks share.
 pub(super) struct Shared {
@@ -29,17 +33,23 @@ pub(super) struct Shared {
     read_model: ReadModel,
     roles: BTreeMap<Role, RoleClient>,
     ledger: Mutex<LedgerWriter>,
+    ledger_path: PathBuf,
+    stack: Stack,
+    /// Of each role: held shared by who needs it to run, and exclusively by who stops it.
+    parts: BTreeMap<Role, RwLock<()>>,
+    /// Held by who restarts a role: one at a time.
+    restarts: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
-    pub(super) fn new(context: &Context) -> Result<Self, Error> {
+    pub(super) fn new(context: &Context, stack: Stack) -> Result<Self, Error> {
         let options = HttpOptions {
             timeout: REQUEST,
             ..HttpOptions::default()
         };
         let failed = |e| context.client_error("test the instance", e);
         let mut roles = BTreeMap::new();
-        for role in Role::ALL {
+        for role in Role::ALL.into_iter().filter(|role| stack.publishes(*role)) {
             let client = RoleClient::new(&context.url(role), options.clone()).map_err(failed)?;
             roles.insert(role, client);
         }
@@ -48,7 +58,15 @@ impl Shared {
             read_model: ReadModel::with_options(&context.url(Role::ReadModel), options).map_err(failed)?,
             roles,
             ledger: Mutex::new(context.ledger()?),
+            ledger_path: context.ledger_path(),
+            stack,
+            parts: Role::ALL.map(|role| (role, RwLock::default())).into(),
+            restarts: tokio::sync::Mutex::default(),
         })
+    }
+
+    pub(super) fn stack(&self) -> &Stack {
+        &self.stack
     }
 
     /// Whether there is a system at all.
@@ -85,8 +103,54 @@ impl Gate {
         &self.shared.read_model
     }
 
-    pub(super) fn role(&self, role: Role) -> &RoleClient {
-        &self.shared.roles[&role]
+    pub(super) fn stack(&self) -> &Stack {
+        &self.shared.stack
+    }
+
+    /// Whether the role can be called from here. Others are seen through the read-model and Prometheus.
+    pub(super) fn calls(&self, role: Role) -> bool {
+        self.shared.roles.contains_key(&role)
+    }
+
+    /// The roles that can be called from here.
+    pub(super) fn called(&self) -> impl Iterator<Item = Role> + use<> {
+        let roles: Vec<Role> = self.shared.roles.keys().copied().collect();
+        roles.into_iter()
+    }
+
+    pub(super) fn role(&self, role: Role) -> Result<&RoleClient, String> {
+        let client = self.shared.roles.get(&role);
+        client.ok_or_else(|| format!("the {role} publishes no port on this machine"))
+    }
+
+    /// Keeps the role running as long as the guard lives.
+    pub(super) async fn needs(&self, role: Role) -> RwLockReadGuard<'_, ()> {
+        self.shared.parts[&role].read().await
+    }
+
+    /// Waits until nobody needs the role: it may be stopped as long as the guard lives.
+    pub(super) async fn has(&self, role: Role) -> RwLockWriteGuard<'_, ()> {
+        self.shared.parts[&role].write().await
+    }
+
+    /// Waits until nobody restarts a role.
+    pub(super) async fn has_restarts(&self) -> MutexGuard<'_, ()> {
+        self.shared.restarts.lock().await
+    }
+
+    /// The ledger with the ids of everything that was accepted.
+    pub(super) fn ledger_path(&self) -> &Path {
+        &self.shared.ledger_path
+    }
+
+    /// The same check with less time: this share of what is left.
+    pub(super) fn within(&self, share: f64) -> Self {
+        let limit = self.left().mul_f64(share);
+        Self {
+            shared: Arc::clone(&self.shared),
+            limit,
+            deadline: Instant::now() + limit,
+        }
     }
 
     /// Time that is left of the check.
@@ -98,7 +162,7 @@ impl Gate {
     pub(super) async fn raw(&self, role: Role, request: RawRequest) -> Result<RawAnswer, String> {
         let mut patience = Patience::new(self.left());
         loop {
-            let answer = self.role(role).exchange(request.clone()).await.map_err(text)?;
+            let answer = self.role(role)?.exchange(request.clone()).await.map_err(text)?;
             match busy(&answer) {
                 Some(error) if patience.wait(&error).await => {}
                 _ => return Ok(answer),
@@ -124,7 +188,22 @@ impl Gate {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        let mut patience = Patience::new(self.left());
+        self.repeat(Patience::new(self.left()), request).await
+    }
+
+    /// The same where the service may be away for a while, because it is started anew.
+    pub(super) async fn steadily<T, F>(&self, request: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let patience = Patience::new(self.left()).with_unreachable(true);
+        self.repeat(patience, request).await
+    }
+
+    async fn repeat<T, F>(&self, mut patience: Patience, request: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         loop {
             match request().await {
                 Ok(answer) => return Ok(answer),
@@ -152,16 +231,18 @@ impl Gate {
     where
         F: Future<Output = Result<T, String>>,
     {
+        let mut pause = LOOK;
         loop {
             let seen = match look().await {
                 Ok(reached) => return Ok(reached),
                 Err(seen) => seen,
             };
-            if self.left() < LOOK {
+            if self.left() < pause {
                 let limit = format::duration(self.limit);
                 return Err(format!("not within {limit}: {what}; last seen: {seen}"));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
+            pause = pause.mul_f64(1.2).min(LONGEST_LOOK);
         }
     }
 

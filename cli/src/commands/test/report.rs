@@ -1,10 +1,12 @@
 //! The result in every form.
 
+use std::path::Path;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
+use super::Gated;
 use super::run::CheckResult;
 use crate::context::Context;
 use crate::error::{Error, of_instance};
@@ -17,6 +19,9 @@ struct Answer<'a> {
     version: u32,
     passed: usize,
     failed: usize,
+    /// Folder that was kept, because a check failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<&'a Path>,
     checks: Vec<AnsweredCheck<'a>>,
 }
 
@@ -53,32 +58,42 @@ pub(super) fn line(printer: &Printer, result: &CheckResult, width: Option<usize>
 }
 
 /// The whole answer for programs; for people, what follows the lines.
-pub(super) fn print(context: &Context, results: &[CheckResult], took: Duration) -> Result<(), Error> {
+pub(super) fn print(context: &Context, gated: &Gated, isolated: bool) -> Result<(), Error> {
     let printer = &context.printer;
-    let passed = results.iter().filter(|result| result.ok).count();
-    let failed = results.len() - passed;
     if printer.is_json() {
-        return printer.json(&Answer {
-            version: 1,
-            passed,
-            failed,
-            checks: results.iter().map(answered).collect(),
-        });
+        return printer.json(&answer(gated));
     }
-    let took = format::duration(took);
+    let all = gated.results.len();
+    let failed = gated.results.iter().filter(|result| !result.ok).count();
+    let took = format::duration(gated.took);
     if failed == 0 {
         let mark = printer.mark(Glyph::Ok, Tone::Ok);
-        printer.line(&format!("{mark} all {passed} checks passed in {took}"));
-    } else {
+        printer.line(&format!("{mark} all {all} checks passed in {took}"));
+        return Ok(());
+    }
+    let mark = printer.mark(Glyph::Bad, Tone::Bad);
+    printer.line(&format!("{mark} {failed} of {all} checks failed in {took}"));
+    if let Some(folder) = &gated.folder {
+        printer.line(&format!("  kept in {}", folder.display()));
+    }
+    // Of an instance that is gone, the folder is all there is to look at.
+    if !isolated {
         let of = of_instance(context.instance_name());
-        let mark = printer.mark(Glyph::Bad, Tone::Bad);
-        printer.line(&format!(
-            "{mark} {failed} of {} checks failed in {took}",
-            results.len()
-        ));
         printer.note(&format!("next: odd status{of}, odd logs{of} --tail 50"));
     }
     Ok(())
+}
+
+/// The answer for programs, which the folder has as well.
+pub(super) fn answer(gated: &Gated) -> impl Serialize + '_ {
+    let passed = gated.results.iter().filter(|result| result.ok).count();
+    Answer {
+        version: 1,
+        passed,
+        failed: gated.results.len() - passed,
+        folder: gated.folder.as_deref(),
+        checks: gated.results.iter().map(answered).collect(),
+    }
 }
 
 fn answered(result: &CheckResult) -> AnsweredCheck<'_> {

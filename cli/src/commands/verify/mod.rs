@@ -3,7 +3,7 @@
 mod reconcile;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
@@ -23,6 +23,8 @@ use reconcile::{Findings, Jobs, Reconciliation, Verdict};
 /// Time between two looks at a system that has not settled, at first; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Findings of a kind that a larger proof tells of.
+const TOLD: usize = 5;
 
 /// Prove that nothing was lost.
 ///
@@ -79,7 +81,7 @@ struct FindingLists<'a> {
 /// Reconciles and prints.
 pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let cut_off = Timestamp::now();
-    let ledger = read_ledgers(context, &args.ledger, cut_off)?;
+    let ledger = read_ledgers(&context.ledger_path(), &args.ledger, cut_off)?;
     let progress = context.printer.progress(0, "waiting for work in hand");
     let verdict = settle(context.read_model()?, &ledger, cut_off, args.settle, &progress).await;
     progress.finish_and_clear();
@@ -92,16 +94,56 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     })
 }
 
+/// Reconciles without printing, as a part of a larger proof: the figures where the promise holds and nothing is in flight.
+///
+/// # Errors
+/// What was found, or what reading failed with, in words.
+pub(crate) async fn examine(
+    read_model: &ReadModel,
+    ledger: &Path,
+    limit: Duration,
+) -> Result<String, String> {
+    let told = |error: anyhow::Error| {
+        error
+            .chain()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(": ")
+    };
+    let cut_off = Timestamp::now();
+    let ledger = read_ledgers(ledger, &[], cut_off).map_err(|error| told(error.cause))?;
+    let progress = indicatif::ProgressBar::hidden();
+    let verdict = settle(read_model, &ledger, cut_off, limit, &progress).await;
+    let verdict = verdict.map_err(|error| told(error.into()))?;
+    let (accepted, terminal) = (verdict.accepted, verdict.terminal);
+    if verdict.is_ok() && verdict.in_flight == 0 {
+        return Ok(format!("{accepted} accepted, {terminal} ended, none lost"));
+    }
+    let kinds = [
+        ("lost", &verdict.lost),
+        ("stuck", &verdict.stuck),
+        ("ended or recorded twice", &verdict.duplicated),
+        ("differing from history or counters", &verdict.drifted),
+    ];
+    let mut found = format!(
+        "{accepted} accepted, {terminal} ended, {} in flight",
+        verdict.in_flight
+    );
+    for (what, findings) in kinds.iter().filter(|(_, findings)| findings.count > 0) {
+        found.push_str(&format!(", {} {what}", findings.count));
+        for finding in findings.listed.iter().take(TOLD) {
+            let id = finding.id.map(|id| format!("{id} ")).unwrap_or_default();
+            found.push_str(&format!("\n{id}{}", finding.detail));
+        }
+    }
+    Err(found)
+}
+
 /// Ids that were accepted before the cut-off.
-fn read_ledgers(
-    context: &Context,
-    further: &[PathBuf],
-    cut_off: Timestamp,
-) -> Result<BTreeSet<JobId>, Error> {
-    let own = context.ledger_path();
+fn read_ledgers(own: &Path, further: &[PathBuf], cut_off: Timestamp) -> Result<BTreeSet<JobId>, Error> {
     let mut ids = BTreeSet::new();
-    for path in std::iter::once(&own).chain(further) {
-        if *path == own && !own.exists() {
+    for path in std::iter::once(own).chain(further.iter().map(PathBuf::as_path)) {
+        if path == own && !own.exists() {
             continue;
         }
         let entries = ledger::read(path).map_err(|e| {

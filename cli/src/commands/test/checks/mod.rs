@@ -1,7 +1,11 @@
 //! The checks: one table, one file a subject.
 
+mod alerts;
 mod counters;
 mod jobs;
+mod many;
+mod observability;
+mod promise;
 mod reading;
 mod refusals;
 mod repetition;
@@ -11,19 +15,78 @@ mod schemas;
 use odd_contracts::Role;
 use serde_json::{Value, json};
 
-use super::run::Check;
+use super::run::{Check, Phase};
 
 /// Type of the jobs that the gate submits. One and the same, because types are labels of metrics.
 const JOB_TYPE: &str = "odd-test";
 
-/// Every check, in the order in which results are listed. Slow ones begin first.
-pub(super) fn all() -> Vec<Check> {
+/// What the checks are chosen by.
+pub(super) struct Scope {
+    /// Roles that can be called from here.
+    pub(super) called: Vec<Role>,
+    /// Whether the instance runs in containers, each of which can be stopped and started by itself.
+    pub(super) containers: bool,
+    /// Whether it has a Prometheus.
+    pub(super) prometheus: bool,
+    /// Whether parts may be stopped and jobs may fail in numbers.
+    pub(super) disturb: bool,
+}
+
+/// Every check: phases, and in each the checks in the order in which results are listed. Slow ones begin first.
+pub(super) fn all(scope: &Scope) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    if scope.prometheus {
+        // Alone, so that what is counted is known exactly.
+        let name = "metrics in Prometheus agree with the counters";
+        phases.push(vec![Check::new("observability", name, observability::agree)]);
+    }
     let mut checks = jobs();
     checks.extend(interface());
-    for role in Role::ALL {
-        checks.extend(of_role(role));
+    if scope.prometheus {
+        checks.extend(observability());
     }
+    for role in Role::ALL {
+        checks.extend(of_role(role, scope.called.contains(&role)));
+    }
+    phases.push(checks);
+    if scope.disturb {
+        phases.push(disturbances(scope));
+        let name = "odd verify finds nothing lost, stuck, doubled or drifted";
+        phases.push(vec![Check::new("promise", name, promise::verified).steps(2)]);
+    }
+    phases
+}
+
+/// What breaks parts on purpose. Those that need a part wait for those that stop it.
+fn disturbances(scope: &Scope) -> Vec<Check> {
+    let rate = "JobFailureRateHigh fires when jobs fail, and is resolved";
+    let mut checks = vec![Check::new("alerts", rate, alerts::failure_rate).steps(3)];
+    if !scope.containers {
+        let name = "nothing is lost when the process is restarted under load";
+        checks.push(Check::new("promise", name, promise::survives_restart_of_all).steps(2));
+        return checks;
+    }
+    let down = "ServiceDown fires when the processor is stopped, and is resolved";
+    checks.push(Check::new("alerts", down, alerts::service_down).steps(3));
+    checks.extend(Role::ALL.map(|role| {
+        let name = format!("{role}: nothing is lost when it is restarted under load");
+        let check = Check::new("promise", name, move |gate| promise::survives_restart(gate, role));
+        // Each waits for the others, that of the processor for the alerts as well.
+        check.steps(4)
+    }));
     checks
+}
+
+fn observability() -> Vec<Check> {
+    let check = "observability";
+    vec![
+        Check::new(check, "every target of Prometheus is up", observability::targets),
+        Check::new(
+            check,
+            "Prometheus knows Alertmanager",
+            observability::alertmanager,
+        ),
+    ]
 }
 
 fn jobs() -> Vec<Check> {
@@ -108,21 +171,29 @@ fn interface() -> Vec<Check> {
     ]
 }
 
-fn of_role(role: Role) -> Vec<Check> {
+/// What every role serves. One that cannot be called from here is seen through the read-model and Prometheus.
+fn of_role(role: Role, called: bool) -> Vec<Check> {
     let check = |what: &str| format!("{role}: {what}");
-    vec![
+    let mut checks = vec![
         Check::new("roles", check("alive"), move |gate| roles::alive(gate, role)),
         Check::new("roles", check("ready"), move |gate| roles::ready(gate, role)),
         Check::new("roles", check("metrics are well-formed"), move |gate| {
             roles::metrics(gate, role)
         }),
-        Check::new("roles", check("OpenAPI document holds together"), move |gate| {
-            roles::openapi(gate, role)
-        }),
-        Check::new("roles", check("documentation is served"), move |gate| {
-            roles::docs(gate, role)
-        }),
-    ]
+    ];
+    if called {
+        checks.push(Check::new(
+            "roles",
+            check("OpenAPI document holds together"),
+            move |gate| roles::openapi(gate, role),
+        ));
+        checks.push(Check::new(
+            "roles",
+            check("documentation is served"),
+            move |gate| roles::docs(gate, role),
+        ));
+    }
+    checks
 }
 
 /// A submission of the gate's own type.
