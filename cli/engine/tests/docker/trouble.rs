@@ -33,7 +33,8 @@ services:
     let bed = Bed::new(compose).await;
     let begin = Instant::now();
     let (result, events) = bed.try_up(&bed.options()).await;
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    // Neither the time for all of it nor that of its health check, both a minute; much of it is the engine's, where the machine is busy.
+    assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
     let error = docker_error(result.unwrap_err());
     let DockerError::Failed {
         troubles,
