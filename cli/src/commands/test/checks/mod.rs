@@ -60,19 +60,19 @@ pub(super) fn all(scope: &Scope) -> Vec<Phase> {
 /// What breaks parts on purpose. Those that need a part wait for those that stop it.
 fn disturbances(scope: &Scope) -> Vec<Check> {
     let rate = "JobFailureRateHigh fires when jobs fail, and is resolved";
-    let mut checks = vec![Check::new("alerts", rate, alerts::failure_rate).steps(3)];
+    let mut checks = vec![Check::new("alerts", rate, alerts::failure_rate).steps(5)];
     if !scope.containers {
         let name = "nothing is lost when the process is restarted under load";
         checks.push(Check::new("promise", name, promise::survives_restart_of_all).steps(2));
         return checks;
     }
     let down = "ServiceDown fires when the processor is stopped, and is resolved";
-    checks.push(Check::new("alerts", down, alerts::service_down).steps(3));
+    checks.push(Check::new("alerts", down, alerts::service_down).steps(5));
     checks.extend(Role::ALL.map(|role| {
         let name = format!("{role}: nothing is lost when it is restarted under load");
         let check = Check::new("promise", name, move |gate| promise::survives_restart(gate, role));
-        // Each waits for the others, that of the processor for the alerts as well.
-        check.steps(4)
+        // Each waits for the others; those of the processor and of the read-model for the alerts as well.
+        check.steps(6)
     }));
     checks
 }
