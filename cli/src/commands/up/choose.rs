@@ -114,14 +114,13 @@ fn had(found: &Availability) -> String {
 }
 
 fn missing(found: &Availability) -> String {
-    let image = found.pull.first().map_or("an image", String::as_str);
     let why = match &found.registry {
         Some(Err(why)) => why.as_str(),
-        _ => "it is not to be had",
+        _ => "they are not to be had",
     };
     format!(
-        "a Docker engine answers, but {image} is not there and cannot be pulled ({why}); `odd up --offline` builds images from \
-         Debian packages"
+        "a Docker engine answers, but {} of its images are not there: {why}; `odd up --offline` builds them from Debian packages",
+        found.pull.len()
     )
 }
 
