@@ -184,8 +184,10 @@ fn bases(request: &RoleRequest) -> Result<Vec<Option<String>>, ImageError> {
         .project_dir
         .clone()
         .map_or(Source::Embedded, Source::Directory);
-    let offline = Files::of(&source)
-        .and_then(|files| recipe::reference(&files, recipe::BASE))
+    let of = |source: &Source| Files::of(source).and_then(|files| recipe::reference(&files, recipe::BASE));
+    // A directory with compose files of its own need not have the recipes: those that this program carries do as well.
+    let offline = of(&source)
+        .or_else(|_| of(&Source::Embedded))
         .map_err(ImageError::recipe)?;
     Ok(match request.offline {
         true => vec![Some(offline)],
