@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use odd_contracts::Role;
 use odd_runtime::{Limits, Metrics, Readiness, RoleError, ServeError, Server, Shutdown, Tasks};
@@ -47,8 +48,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     let own = Router::new()
         .route("/interfaces", get(description::interfaces))
         .with_state(Interfaces::new(port, config.port_offset));
+    let own = page::routes().merge(own).layer(from_fn(proxy::paths_only));
     let served = Server::new(Role::Web, &metrics, &readiness)
-        .api(page::routes().merge(own).merge(short), description::openapi())
+        .api(own.merge(short), description::openapi())
         .streaming(lasting)
         .limits(Limits {
             timeout: config.answer_timeout.saturating_add(MARGIN),

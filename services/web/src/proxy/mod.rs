@@ -16,6 +16,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use odd_contracts::ProblemCode;
@@ -29,6 +30,14 @@ use body::{Limited, Passing};
 use client::{Client, Failure};
 
 pub(crate) use table::{Passed, Upstream, all};
+
+/// Answers nobody who takes this role for a proxy to anywhere.
+pub(crate) async fn paths_only(request: Request, next: Next) -> Response {
+    match paths::check_form(request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
 
 /// Passes requests on.
 pub(crate) struct Proxy {

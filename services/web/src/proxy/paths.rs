@@ -11,13 +11,22 @@ use odd_runtime::ApiError;
 /// # Errors
 /// `invalid_parameter`.
 pub(super) fn check(uri: &Uri) -> Result<(), ApiError> {
-    if uri.scheme().is_some() || uri.authority().is_some() {
-        return Err(ApiError::parameter("the target must be a path, not an address"));
-    }
+    check_form(uri)?;
     if !uri.path().split('/').all(is_plain) {
         return Err(ApiError::parameter(
             "a segment of the path must not be . or .., nor have a slash within",
         ));
+    }
+    Ok(())
+}
+
+/// Refuses an address where a path belongs: only a proxy is asked so.
+///
+/// # Errors
+/// `invalid_parameter`.
+pub(super) fn check_form(uri: &Uri) -> Result<(), ApiError> {
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        return Err(ApiError::parameter("the target must be a path, not an address"));
     }
     Ok(())
 }
