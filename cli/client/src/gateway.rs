@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use odd_contracts::api::{BatchResponse, CancelAccepted, RetryRequest};
+use odd_contracts::api::{AlertList, BatchResponse, CancelAccepted, RetryRequest, TargetList};
 use odd_contracts::names::spine::{JSON, NDJSON};
 use odd_contracts::{JobAccepted, JobId, JobSubmission};
 use uuid::Uuid;
@@ -93,6 +93,22 @@ impl Gateway {
     /// Any [`ClientError`]; [`ClientError::is_not_found`] where there is no such dead letter.
     pub async fn requeue_dead_letter(&self, id: Uuid) -> Result<(), ClientError> {
         self.role.post_empty(&format!("/dead-letters/{id}/requeue")).await
+    }
+
+    /// `GET /proxy/alerts`: alerts that fire, as Alertmanager tells them. The read-model's `/alerts` knows more.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a problem `not_configured` where the gateway knows no Alertmanager.
+    pub async fn alerts(&self) -> Result<AlertList, ClientError> {
+        self.role.get("/proxy/alerts", &()).await
+    }
+
+    /// `GET /proxy/targets`: what Prometheus scrapes, and how the last scrape of each went.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a problem `not_configured` where the gateway knows no Prometheus.
+    pub async fn targets(&self) -> Result<TargetList, ClientError> {
+        self.role.get("/proxy/targets", &()).await
     }
 }
 

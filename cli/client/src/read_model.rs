@@ -5,8 +5,8 @@ use std::ops::Deref;
 use eventsource_stream::Eventsource;
 use futures::{Stream, StreamExt, TryStreamExt};
 use odd_contracts::api::{
-    AlertList, DeadLetter, DeadLetterPage, EventPage, ExportedHistory, ExportedJob, Health, JobDetail,
-    JobPage, LookupRequest, LookupResponse, Overview, Stats, Timeline,
+    AlertHistory, AlertList, DeadLetter, DeadLetterPage, EventPage, ExportedHistory, ExportedJob, Health,
+    JobDetail, JobPage, LookupRequest, LookupResponse, Overview, Stats, Timeline,
 };
 use odd_contracts::{EventEnvelope, EventType, JobId, JobStatus, Timestamp};
 use uuid::Uuid;
@@ -213,6 +213,16 @@ impl ReadModel {
     /// Any [`ClientError`].
     pub async fn alerts(&self) -> Result<AlertList, ClientError> {
         self.role.get("/alerts", &()).await
+    }
+
+    /// `GET /alerts/history`: the last alerts, at most `limit` of them (1 to 500), those that changed last first.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn alert_history(&self, limit: Option<usize>) -> Result<AlertHistory, ClientError> {
+        let mut pairs = Vec::new();
+        push(&mut pairs, "limit", limit);
+        self.role.get("/alerts/history", &pairs).await
     }
 
     /// `GET /stream`: events from now on, of these types (all where empty). Connected once this returns.

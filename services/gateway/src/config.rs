@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_contracts::names::env;
-use odd_runtime::Origin;
 use odd_runtime::config::Reader;
+use odd_runtime::{Origin, UpstreamUrl};
 
 /// Settings of the gateway. Each has a default.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub struct Config {
     pub window: usize,
     /// Messages that may wait for their confirm, and requests that may be in hand; 4,096 by default.
     pub max_waiting: NonZero<usize>,
+    /// Alertmanager, whose alerts `/proxy/alerts` shows; none by default.
+    pub alertmanager: Option<UpstreamUrl>,
+    /// Prometheus, whose targets `/proxy/targets` shows; none by default.
+    pub prometheus: Option<UpstreamUrl>,
 }
 
 impl Default for Config {
@@ -31,6 +35,8 @@ impl Default for Config {
             confirm_timeout: Duration::from_secs(5),
             window: 100_000,
             max_waiting: NonZero::new(4_096).expect("4,096 is not 0"),
+            alertmanager: None,
+            prometheus: None,
         }
     }
 }
@@ -45,8 +51,16 @@ impl Config {
             confirm_timeout: reader.duration_seconds(env::GATEWAY_CONFIRM_SECONDS, default.confirm_timeout),
             window: reader.within(env::GATEWAY_WINDOW, default.window, 0..=10_000_000),
             max_waiting: reader.or(env::GATEWAY_MAX_WAITING, default.max_waiting),
+            alertmanager: upstream(reader, env::ALERTMANAGER_URL),
+            prometheus: upstream(reader, env::PROMETHEUS_URL),
         }
     }
+}
+
+/// An address, which may hold a password and so is not shown where it is wrong.
+fn upstream(reader: &mut Reader<'_>, name: &str) -> Option<UpstreamUrl> {
+    let url = reader.optional_secret::<UpstreamUrl>(name)?;
+    Some(url.expose().clone())
 }
 
 fn read_model_url(reader: &mut Reader<'_>, default: String) -> String {
@@ -86,10 +100,12 @@ mod tests {
             (env::GATEWAY_CONFIRM_SECONDS, "soon"),
             (env::GATEWAY_WINDOW, "-1"),
             (env::GATEWAY_MAX_WAITING, "0"),
+            (env::ALERTMANAGER_URL, "alertmanager:9093"),
+            (env::PROMETHEUS_URL, "http://prometheus:9090/?all"),
         ]);
         let mut reader = Reader::new(&source);
         Config::read(&mut reader);
         let errors = reader.finish().unwrap_err();
-        assert_eq!(errors.0.len(), 5, "{errors}");
+        assert_eq!(errors.0.len(), 7, "{errors}");
     }
 }

@@ -34,7 +34,7 @@ use created::CreatedEvents;
 use metrics::GatewayMetrics;
 use publisher::Publisher;
 use read_model::ReadModel;
-use routes::Gateway;
+use routes::{Gateway, Upstreams};
 use window::Window;
 
 /// Time between two questions whether the spine answers.
@@ -123,6 +123,7 @@ fn build(
         metrics,
         read_model: ReadModel::new(&config.read_model_url)
             .map_err(RoleError::dependency("client of the read-model"))?,
+        upstreams: Upstreams::new(config).map_err(RoleError::dependency("HTTP client"))?,
         spine: ports.spine,
         spine_timeout: config.confirm_timeout,
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use odd_contracts::{JobAccepted, Problem};
 use odd_runtime::http::body_limit;
 use odd_spine::Spine;
@@ -16,9 +16,12 @@ use crate::read_model::ReadModel;
 
 mod batch;
 mod cancel;
+mod proxy;
 mod requeue;
 mod retry;
 mod submit;
+
+pub(crate) use proxy::Upstreams;
 
 /// What the handlers share.
 pub(crate) struct Gateway {
@@ -26,6 +29,8 @@ pub(crate) struct Gateway {
     pub(crate) metrics: GatewayMetrics,
     pub(crate) read_model: ReadModel,
     pub(crate) spine: Arc<dyn Spine>,
+    /// Alertmanager and Prometheus.
+    pub(crate) upstreams: Upstreams,
     /// Longest wait for the spine, where no message is published.
     pub(crate) spine_timeout: std::time::Duration,
 }
@@ -34,11 +39,20 @@ pub(crate) struct Gateway {
 #[openapi(
     info(description = "Accepts jobs and publishes them to the event spine. A 202 says that the job will end, \
         whatever single part of the system fails meanwhile; where it stands is for the read-model to say."),
-    paths(submit::submit, batch::submit_batch, cancel::cancel, retry::retry, requeue::requeue),
+    paths(
+        submit::submit,
+        batch::submit_batch,
+        cancel::cancel,
+        retry::retry,
+        requeue::requeue,
+        proxy::alerts,
+        proxy::targets,
+    ),
     components(schemas(Problem, JobAccepted, BatchProblem)),
     tags(
         (name = "jobs", description = "Submitting, cancelling and repeating jobs"),
         (name = "dead letters", description = "Messages that were put aside"),
+        (name = "monitoring", description = "What Alertmanager and Prometheus say"),
     ),
 )]
 struct Api;
@@ -58,6 +72,8 @@ pub(crate) fn routes(gateway: Arc<Gateway>) -> Router {
         .route("/jobs/{id}/cancel", post(cancel::cancel))
         .route("/jobs/{id}/retry", post(retry::retry))
         .route("/dead-letters/{id}/requeue", post(requeue::requeue))
+        .route("/proxy/alerts", get(proxy::alerts))
+        .route("/proxy/targets", get(proxy::targets))
         .merge(batch)
         .with_state(gateway)
 }

@@ -11,6 +11,7 @@ mod control;
 mod duplicates;
 mod gate;
 mod harness;
+mod proxy;
 mod retry;
 mod role;
 mod spine_away;
