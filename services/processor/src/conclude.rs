@@ -146,14 +146,15 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use odd_contracts::{Job, JobAttempt, JobRecord, Producer};
     use odd_store::ClaimToken;
 
     const LEASE: Duration = Duration::from_secs(30);
 
-    fn claimed(attempt: u32) -> Claimed {
+    /// A job of which this attempt runs since the first microsecond.
+    pub(crate) fn claimed(attempt: u32) -> Claimed {
         let at = Timestamp::from_micros(1);
         let producer = Producer {
             service: "processor".to_owned(),

@@ -158,3 +158,95 @@ impl Drop for Running {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use odd_contracts::Role;
+
+    use super::*;
+    use crate::conclude::tests::claimed;
+    use crate::conclude::{Outcome, conclude};
+    use crate::handlers::HandlerError;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_micros(second * 1_000_000)
+    }
+
+    /// Published in second 10 and started in second 14.
+    fn started(attempt: u32, scheduled_for: Option<i64>) -> Claimed {
+        let mut claimed = claimed(attempt);
+        claimed.record.submitted_at = second(10);
+        claimed.record.scheduled_for = scheduled_for.map(second);
+        claimed.attempts[0].started_at = second(14);
+        claimed
+    }
+
+    fn succeeded() -> Outcome {
+        Outcome::Returned(Ok(None))
+    }
+
+    #[test]
+    fn waiting_and_latency_begin_when_a_job_could_run() {
+        let meters = Meters::register(&Metrics::new(Role::Processor).unwrap(), 4).unwrap();
+        let told = || {
+            let (wait, latency) = (&meters.queue_wait, &meters.latency);
+            let sums = (wait.get_sample_sum() as u64, latency.get_sample_sum() as u64);
+            (wait.get_sample_count(), latency.get_sample_count(), sums)
+        };
+        let now = started(1, None);
+        drop(meters.running(&now));
+        assert_eq!(
+            told(),
+            (1, 0, (4, 0)),
+            "published in second 10, started in second 14"
+        );
+        meters.committed(&conclude(now, succeeded(), second(20), 1.0, LEASE));
+        assert_eq!(told(), (1, 1, (4, 10)));
+
+        let delayed = started(1, Some(13));
+        drop(meters.running(&delayed));
+        meters.committed(&conclude(delayed, succeeded(), second(20), 1.0, LEASE));
+        assert_eq!(
+            told(),
+            (2, 2, (4 + 1, 10 + 7)),
+            "a delay that was asked for is no wait"
+        );
+
+        let again = Outcome::Returned(Err(HandlerError::retryable("not yet")));
+        meters.committed(&conclude(started(1, None), again, second(20), 1.0, LEASE));
+        assert_eq!(told().1, 2, "a job that is tried again has not ended");
+
+        let mut second_attempt = started(2, None);
+        second_attempt
+            .attempts
+            .insert(0, second_attempt.attempts[0].clone());
+        drop(meters.running(&second_attempt));
+        assert_eq!(told().0, 2, "only the first execution ends the wait");
+    }
+
+    #[test]
+    fn every_reason_is_counted_from_the_start() {
+        let metrics = Metrics::new(Role::Processor).unwrap();
+        let meters = Meters::register(&metrics, 4).unwrap();
+        meters.refused(spine::reason::ID_CONFLICT);
+        let text = metrics.encode().unwrap();
+        for reason in spine::reason::ALL {
+            let count = u8::from(reason == spine::reason::ID_CONFLICT);
+            let line = format!(
+                "odd_messages_dead_lettered_total{{reason=\"{reason}\",service=\"processor\"}} {count}"
+            );
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        assert!(
+            text.contains("processor_slots{service=\"processor\"} 4"),
+            "{text}"
+        );
+    }
+}
