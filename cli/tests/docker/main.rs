@@ -14,5 +14,6 @@ mod compose_v2;
 mod gate;
 mod lifecycle;
 mod looking;
+mod observability;
 mod projects;
 mod trouble;
