@@ -368,7 +368,7 @@ async fn what_is_no_notification_is_refused_whole_and_repeating_one_changes_noth
         (String::new(), ProblemCode::MalformedJson),
         ("garbage".to_owned(), ProblemCode::MalformedJson),
         ("\u{0}\u{1}".repeat(500), ProblemCode::MalformedJson),
-        ("[".repeat(100_000), ProblemCode::MalformedJson),
+        ("[".repeat(100_000), ProblemCode::ValidationFailed),
         (format!("{valid} {valid}"), ProblemCode::MalformedJson),
         ("[]".to_owned(), ProblemCode::ValidationFailed),
         (
