@@ -59,9 +59,7 @@ pub(super) fn run(
 ) -> BoxFuture<'static, Result<(), RoleError>> {
     match role {
         Role::Gateway => {
-            let ports = odd_gateway::Ports {
-                spine: parts.spine(),
-            };
+            let ports = odd_gateway::Ports { spine: parts.spine() };
             odd_gateway::run(settings.gateway.clone(), ports, listener, shutdown).boxed()
         }
         Role::Processor => {

@@ -25,15 +25,24 @@ fn client(odd: &Instance, role: Role) -> RoleClient {
 fn through_the_web(odd: &Instance) -> (Gateway, ReadModel) {
     let base = odd.url(Role::Web);
     let gateway = Gateway::new(&format!("{base}/gateway")).expect("an address");
-    (gateway, ReadModel::new(&format!("{base}/api")).expect("an address"))
+    (
+        gateway,
+        ReadModel::new(&format!("{base}/api")).expect("an address"),
+    )
 }
 
 #[tokio::test]
 async fn an_instance_has_the_page_and_a_job_goes_all_its_way_through_it() {
     let odd = instance();
     odd.up();
-    let page = client(&odd, Role::Web).exchange(RawRequest::get("/")).await.unwrap();
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let page = client(&odd, Role::Web)
+        .exchange(RawRequest::get("/"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
     assert!(String::from_utf8_lossy(&page.body).contains("odd observatory"));
 
     let (gateway, read_model) = through_the_web(&odd);
@@ -54,7 +63,10 @@ async fn an_instance_has_the_page_and_a_job_goes_all_its_way_through_it() {
     .await;
     assert_eq!(timeline.status, JobStatus::Completed);
 
-    let refused = gateway.submit_value(&serde_json::json!({ "type": "" })).await.unwrap_err();
+    let refused = gateway
+        .submit_value(&serde_json::json!({ "type": "" }))
+        .await
+        .unwrap_err();
     assert!(
         matches!(&refused, ClientError::Problem { problem, .. } if problem.code == ProblemCode::ValidationFailed),
         "{refused}"
@@ -80,7 +92,9 @@ async fn everything_that_both_roles_describe_is_passed_on() {
     for (role, prefix) in [(Role::Gateway, "/gateway"), (Role::ReadModel, "/api")] {
         for (path, operations) in paths(role).await {
             for method in operations.as_object().unwrap().keys() {
-                let here = passed.get(&format!("{prefix}{path}")).and_then(|item| item.get(method));
+                let here = passed
+                    .get(&format!("{prefix}{path}"))
+                    .and_then(|item| item.get(method));
                 let expected = !NOT_PASSED.contains(&path.as_str());
                 assert_eq!(here.is_some(), expected, "{method} {path} of the {role}");
             }
@@ -115,15 +129,28 @@ async fn limits_are_those_of_the_gateway() {
 async fn the_web_role_alone_opens_no_database() {
     let odd = instance();
     let before = std::fs::read_dir(odd.home()).unwrap().count();
-    let mut child = odd.command(["serve", "web"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = odd
+        .command(["serve", "web"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let web = client(&odd, Role::Web);
     let ready = wait_for(LONG, "the web role to be ready", || async {
         let readiness = web.readyz().await.ok()?;
-        readiness.health.checks.values().all(|said| said.contains("reached")).then_some(readiness)
+        readiness
+            .health
+            .checks
+            .values()
+            .all(|said| said.contains("reached"))
+            .then_some(readiness)
     })
     .await;
     assert!(ready.ready, "{ready:?}");
-    assert_eq!(std::fs::read_dir(odd.home()).unwrap().count(), before, "nothing of an instance is made");
+    assert_eq!(
+        std::fs::read_dir(odd.home()).unwrap().count(),
+        before,
+        "nothing of an instance is made"
+    );
     odd_engine::platform::request_stop(child.id(), &odd.home().join("unused")).unwrap();
     assert!(child.wait().unwrap().success());
 }

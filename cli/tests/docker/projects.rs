@@ -88,7 +88,7 @@ fn a_service_that_is_gone_from_the_files_is_reported_and_left_alone() {
 /// A line is followed across a restart of the container that writes it.
 #[test]
 fn logs_are_followed_until_the_stack_is_gone() {
-    let tells = "echo \"begins $RANDOM\"; trap 'exit 0' TERM; while true; do echo tick; sleep 0.2; done";
+    let tells = "echo \"begins $$RANDOM\"; trap 'exit 0' TERM; while true; do echo tick; sleep 0.2; done";
     let odd = Small::new(&services(&[("clock", tells), ("quiet", WAITS)]));
     odd.started();
     let mut command = odd.stack.command(["logs", "--follow", "clock", "-o", "ndjson"]);

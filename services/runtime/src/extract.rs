@@ -12,7 +12,7 @@ use odd_contracts::ProblemCode;
 use serde::de::DeserializeOwned;
 
 pub(crate) use body::BodyLimit;
-pub use body::RawBody;
+pub use body::{RawBody, drain};
 pub use json::{JsonBody, RawJson, parse_json};
 
 use crate::problem::ApiError;

@@ -208,7 +208,10 @@ impl Readiness {
     fn failing(&self) -> Vec<String> {
         let failing = |check: &Check| check.is_required() && !check.is_ready();
         let checks = self.checks().into_iter();
-        checks.filter(|(_, check)| failing(check)).map(|(name, _)| name).collect()
+        checks
+            .filter(|(_, check)| failing(check))
+            .map(|(name, _)| name)
+            .collect()
     }
 
     fn checks(&self) -> BTreeMap<String, Check> {

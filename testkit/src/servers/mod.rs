@@ -61,8 +61,8 @@ async fn had<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + '
 /// the same over restarts; they are removed with the guard.
 pub mod dedicated {
     use super::{
-        Alertmanager, MongoDatabase, PostgresDatabase, Prometheus, RedisPrefix, Service, VirtualHost, container,
-        had,
+        Alertmanager, MongoDatabase, PostgresDatabase, Prometheus, RedisPrefix, Service, VirtualHost,
+        container, had,
     };
 
     /// A PostgreSQL of its own.

@@ -27,8 +27,17 @@ pub(crate) fn name_of(image: &str) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
+/// Where the recipes are: beside the compose files or, for compose files of somebody's own that have none, in this binary.
+pub(crate) fn home(files: &Files) -> &Files {
+    match files {
+        Files::Directory(top) if !top.join(FOLDER).is_dir() => &Files::Embedded,
+        files => files,
+    }
+}
+
 /// The reference of the image that the recipe makes now.
 pub(crate) fn reference(files: &Files, name: &str) -> Result<String, ComposeError> {
+    let files = home(files);
     let mut hash = Sha256::new();
     let folders = if name == BASE {
         vec![BASE]

@@ -55,15 +55,18 @@ fn print(printer: &Printer, written: &LogLine) {
     });
 }
 
-/// A line of a role as it is, one of a server with the same fields; each with the number of its container.
+/// A line of a role as it is, one of a server with the same fields; each with its service and the number of its container.
 fn for_programs(written: &LogLine, of_role: Option<Map<String, Value>>, at: String) -> Value {
     let mut document = of_role.unwrap_or_else(|| {
         Map::from_iter([
             ("timestamp".to_owned(), at.into()),
-            ("service".to_owned(), written.service.clone().into()),
             ("message".to_owned(), written.line.clone().into()),
         ])
     });
+    // What a library writes does not say which role it works for.
+    document
+        .entry("service")
+        .or_insert_with(|| written.service.clone().into());
     document.insert("replica".to_owned(), written.number.into());
     Value::Object(document)
 }
@@ -88,6 +91,11 @@ mod tests {
         );
         let document = Map::from_iter([("message".to_owned(), "x".into())]);
         let own = for_programs(&written("{}"), Some(document), String::new());
-        assert_eq!((&own["message"], &own["service"]), (&"x".into(), &Value::Null));
+        assert_eq!((&own["message"], &own["service"]), (&"x".into(), &"redis".into()));
+        let named = Map::from_iter([("service".to_owned(), "gateway".into())]);
+        assert_eq!(
+            for_programs(&written("{}"), Some(named), String::new())["service"],
+            "gateway"
+        );
     }
 }

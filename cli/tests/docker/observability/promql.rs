@@ -5,6 +5,23 @@ use std::collections::BTreeSet;
 
 /// Words that a list of labels follows.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+/// Operators that a list of labels may follow before their argument does.
+const AGGREGATIONS: [&str; 14] = [
+    "avg",
+    "bottomk",
+    "count",
+    "count_values",
+    "group",
+    "limitk",
+    "max",
+    "min",
+    "quantile",
+    "stddev",
+    "stdvar",
+    "sum",
+    "topk",
+    "limit_ratio",
+];
 /// Words that stand where a metric could.
 const WORDS: [&str; 8] = ["and", "or", "unless", "bool", "offset", "atan2", "nan", "inf"];
 
@@ -24,7 +41,7 @@ pub(super) fn metrics(expr: &str) -> BTreeSet<String> {
                 if BEFORE_LABELS.contains(&word) {
                     next.strip_prefix('(').map_or(next, |labels| after(labels, ')'))
                 } else {
-                    let function = next.starts_with('(');
+                    let function = next.starts_with('(') || AGGREGATIONS.contains(&word);
                     // Durations and numbers begin with a digit.
                     if !function && !first.is_ascii_digit() && !WORDS.contains(&word.to_lowercase().as_str())
                     {

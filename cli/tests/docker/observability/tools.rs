@@ -91,6 +91,8 @@ async fn amtool_finds_nothing_wrong_and_every_alert_goes_to_the_read_model() {
         )
         .await;
         well(&routed);
-        assert_eq!(routed.text.trim(), "read-model", "{alert}");
+        // Above the answer it may warn of flags that it does not need.
+        let receiver = routed.text.trim().lines().last();
+        assert_eq!(receiver, Some("read-model"), "{alert}: {}", routed.text);
     }
 }

@@ -1,5 +1,5 @@
-use odd_contracts::alert::condition;
 use odd_contracts::Role;
+use odd_contracts::alert::condition;
 
 use super::history::MAX_KEPT;
 use super::manager::tests::{at, resolved, suppressed, told};
@@ -23,7 +23,14 @@ fn shown(alerts: &Alerts, second: i64) -> Vec<(String, String, AlertState, Strin
     let shown = alerts.shown(at(second)).alerts;
     shown
         .into_iter()
-        .map(|alert| (alert.name, alert.subject, alert.state, alert.source.unwrap_or_default()))
+        .map(|alert| {
+            (
+                alert.name,
+                alert.subject,
+                alert.state,
+                alert.source.unwrap_or_default(),
+            )
+        })
         .collect()
 }
 
@@ -83,7 +90,11 @@ fn with_one_that_answers_only_that_is_shown() {
     assert_eq!(shown(&alerts, 111), ended);
     assert_eq!(shown(&alerts, 111 + 899), ended);
     assert_eq!(shown(&alerts, 111 + 900), [], "a quarter of an hour is enough");
-    assert_eq!(alerts.history(10).len(), 1, "the history knows nothing of the other");
+    assert_eq!(
+        alerts.history(10).len(),
+        1,
+        "the history knows nothing of the other"
+    );
 }
 
 #[test]
@@ -132,7 +143,12 @@ fn beside_one_that_was_just_met_both_speak_but_not_twice_of_the_same() {
     assert_eq!(
         lines,
         [
-            line(condition::SERVICE_DOWN, "processor", AlertState::Firing, "alertmanager"),
+            line(
+                condition::SERVICE_DOWN,
+                "processor",
+                AlertState::Firing,
+                "alertmanager"
+            ),
             line(condition::SERVICE_DOWN, "web", AlertState::Firing, "native"),
         ]
     );
@@ -154,8 +170,18 @@ fn notifications_fill_the_history_and_may_be_repeated() {
     let mut exact = told("a", 100, 101);
     exact.alert.since = Timestamp::from_micros(at(100).micros() + 123);
     assert_eq!(alerts.notified(at(102), &[exact]).news, 0);
-    assert_eq!(alerts.notified(at(110), &[resolved(told("a", 100, 110), 105)]).news, 1);
-    assert_eq!(alerts.notified(at(110), &[resolved(told("a", 100, 110), 105)]).news, 0);
+    assert_eq!(
+        alerts
+            .notified(at(110), &[resolved(told("a", 100, 110), 105)])
+            .news,
+        1
+    );
+    assert_eq!(
+        alerts
+            .notified(at(110), &[resolved(told("a", 100, 110), 105)])
+            .news,
+        0
+    );
     let states: Vec<_> = alerts
         .history(10)
         .into_iter()
@@ -177,7 +203,12 @@ fn the_exact_end_of_a_notification_replaces_the_noticed_one() {
     alerts.answered(at(101), "first", vec![told("a", 100, 101)]);
     alerts.answered(at(103), "first", Vec::new());
     assert_eq!(alerts.history(1)[0].resolved_at, Some(at(103)));
-    assert_eq!(alerts.notified(at(105), &[resolved(told("a", 100, 105), 102)]).news, 0);
+    assert_eq!(
+        alerts
+            .notified(at(105), &[resolved(told("a", 100, 105), 102)])
+            .news,
+        0
+    );
     assert_eq!(alerts.history(1)[0].resolved_at, Some(at(102)));
 }
 

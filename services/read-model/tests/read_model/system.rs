@@ -53,7 +53,10 @@ async fn an_overview_of_a_system_that_is_well() {
     assert_eq!((overview.queues.len(), overview.queues_unknown), (4, None));
     assert_eq!(overview.alerts, []);
     let source = overview.alert_source.unwrap();
-    assert_eq!((source.name.as_str(), source.state), ("native", HealthState::Healthy));
+    assert_eq!(
+        (source.name.as_str(), source.state),
+        ("native", HealthState::Healthy)
+    );
     let health: Health = system.get("/health").await;
     assert_eq!(
         (health.status.as_str(), health.checks["spine"].as_str()),

@@ -75,9 +75,11 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Reads the rest of a body that nobody wants, within reason, and throws it away.
+///
 /// A client that is still sending when the connection closes may lose the answer with it (RFC 9112, 9.6), so
 /// the rest is taken off it, within reason.
-async fn drain(mut stream: BodyDataStream) {
+pub async fn drain(mut stream: BodyDataStream) {
     let draining = async {
         let mut drained = 0;
         while let Some(Ok(chunk)) = stream.next().await {

@@ -1,10 +1,14 @@
 //! Accepting connections, and letting go of them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +23,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 * 1024;
+
+/// Who is at the other end of a request's connection; an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
 
 pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
@@ -58,15 +66,20 @@ impl Acceptor {
                 // Takes ended connections out of the set.
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.spawn(stream, shutdown, connections),
+                    Ok((stream, peer)) => self.spawn(stream, peer, shutdown, connections),
                     Err(error) => pause(&error).await,
                 },
             }
         }
     }
 
-    fn spawn(&self, stream: TcpStream, shutdown: &Shutdown, connections: &mut JoinSet<()>) {
-        let (router, head, delay) = (self.router.clone(), self.head, self.delay);
+    fn spawn(&self, stream: TcpStream, peer: SocketAddr, shutdown: &Shutdown, connections: &mut JoinSet<()>) {
+        let (head, delay) = (self.head, self.delay);
+        let service = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            service.call(request)
+        });
         let shutdown = shutdown.clone();
         let connection = async move {
             // Answers are small; waiting for more to send would only delay them.
@@ -75,7 +88,7 @@ impl Acceptor {
             http.timer(TokioTimer::new())
                 .header_read_timeout(head)
                 .max_header_size(HEAD_BYTES);
-            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            let connection = http.serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
             let draining = async {
                 shutdown.signalled().await;

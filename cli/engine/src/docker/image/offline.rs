@@ -43,7 +43,7 @@ pub(super) async fn build(
         tell.state(reference, ImageState::Building);
     }
     let files = Files::of(source).map_err(ImageError::recipe)?;
-    let folder = unpacked(&files)?;
+    let folder = unpacked(recipe::home(&files))?;
     let names: Vec<&str> = references
         .iter()
         .filter_map(|reference| name_of(reference))

@@ -26,6 +26,8 @@ const PUBLISHED: &str = "ghcr.io/oddessentials/odd";
 const DEBIAN: &str = "debian:trixie-slim";
 /// The C library of either base is `2.` and this. Programs that name a newer one do not start there.
 const BASE_LIBRARY: u32 = 41;
+/// How often it is asked whether the build of another is done.
+const TURN_POLL: std::time::Duration = std::time::Duration::from_millis(50);
 /// Hexadecimal digits of a tag.
 const DIGITS: usize = 12;
 /// Label with the tag.
@@ -184,10 +186,8 @@ fn bases(request: &RoleRequest) -> Result<Vec<Option<String>>, ImageError> {
         .project_dir
         .clone()
         .map_or(Source::Embedded, Source::Directory);
-    let of = |source: &Source| Files::of(source).and_then(|files| recipe::reference(&files, recipe::BASE));
-    // A directory with compose files of its own need not have the recipes: those that this program carries do as well.
-    let offline = of(&source)
-        .or_else(|_| of(&Source::Embedded))
+    let offline = Files::of(&source)
+        .and_then(|files| recipe::reference(&files, recipe::BASE))
         .map_err(ImageError::recipe)?;
     Ok(match request.offline {
         true => vec![Some(offline)],
@@ -207,6 +207,10 @@ pub(super) async fn make(
         Make::Base { hash, base } => (hash, Some(base.as_str())),
         Make::Pull { because } => return from_source(docker, request, image, because, None, tell).await,
     };
+    let _turn = Turn::of(hash).await;
+    if !request.build && id(docker, &image.reference).await?.is_some() {
+        return Ok(());
+    }
     if let Some(base) = base
         && id(docker, base).await?.is_none()
     {
@@ -226,6 +230,40 @@ pub(super) async fn make(
     builder::build(docker, options, entries, &image.reference, builder::LIMIT, tell).await?;
     remove_earlier(docker, request, &image.reference).await;
     Ok(())
+}
+
+/// The right to build one image. Of two instances that are started at the same time from the same binary one builds and the other
+/// waits: a second build would take the name from the first, whose containers would then seem to run another image.
+struct Turn(Option<std::fs::File>);
+
+impl Turn {
+    /// Waits for whoever builds the image of this hash, as long as a build may take. Where no file can be locked there is nobody to
+    /// wait for.
+    async fn of(hash: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("odd-role-image-{hash}.lock"));
+        let Ok(file) = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+        else {
+            return Self(None);
+        };
+        let deadline = tokio::time::Instant::now() + builder::LIMIT;
+        while file.try_lock().is_err() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(TURN_POLL).await;
+        }
+        Self(Some(file))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            // It is given back with the file at the latest.
+            let _ = file.unlock();
+        }
+    }
 }
 
 /// Pulls the image; where that fails and there is a checkout, builds it from source.

@@ -158,7 +158,13 @@ fn without_prometheus_it_learns_nothing() {
         manager.answered(at(second), "first", vec![told("a", 90, 100)]);
     }
     assert_eq!(manager.trust(at(102)), Trust::None);
-    assert!(manager.source(at(102)).detail.unwrap().contains("Prometheus is away"));
+    assert!(
+        manager
+            .source(at(102))
+            .detail
+            .unwrap()
+            .contains("Prometheus is away")
+    );
     assert_eq!(firing(&manager, 102), ["a"]);
     manager.evaluated(Ok(()));
     assert_eq!(manager.trust(at(102)), Trust::Full);
