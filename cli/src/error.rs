@@ -129,11 +129,8 @@ fn of_docker(error: &DockerError) -> ExitCode {
         DockerError::Failed { .. }
         | DockerError::EngineGone { .. }
         | DockerError::NetworkInUse { .. }
-        | DockerError::Refused { .. } => ExitCode::Failed,
-        DockerError::Image(error) => match error {
-            ImageError::Engine { .. } | ImageError::BuildFailed { .. } => ExitCode::Failed,
-            _ => ExitCode::Prerequisite,
-        },
+        | DockerError::Refused { .. }
+        | DockerError::Image(ImageError::Engine { .. } | ImageError::BuildFailed { .. }) => ExitCode::Failed,
         _ => ExitCode::Prerequisite,
     }
 }

@@ -9,7 +9,9 @@ use crate::exit::ExitCode;
 use crate::output::Tone;
 use crate::pages::{self, Page};
 
-/// Open a page of the observatory in the browser; over SSH or without a display, print its address.
+/// Open a page of the observatory in the browser
+///
+/// Over SSH or without a display it prints the address instead.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The page, as `odd urls` names it, such as dashboard, gateway or grafana

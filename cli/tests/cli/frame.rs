@@ -84,7 +84,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_right() {
     }
     let unknown = odd.run(["logs", "gatewy"]).stderr;
     assert!(
-        unknown.contains("gateway, processor, metrics-engine and read-model"),
+        unknown.contains("gateway, processor, metrics-engine, read-model and web"),
         "{unknown}"
     );
 }

@@ -10,8 +10,11 @@ use odd_contracts::ui::{self, UiEngine};
 use odd_engine::compose::{self, LoadOptions, Port, Project, Service, Source};
 use odd_testkit::Service as Server;
 
+/// Reads the names of roles in one place.
+type Reader = fn() -> BTreeSet<String>;
+
 /// Where roles are listed, and who reads the names there.
-const LISTS: &[(&str, fn() -> BTreeSet<String>)] = &[
+const LISTS: &[(&str, Reader)] = &[
     ("compose/compose.yaml", served_by_compose),
     ("compose/prometheus/prometheus.yml", scraped_by_prometheus),
     ("compose/grafana/dashboards", shown_by_grafana),

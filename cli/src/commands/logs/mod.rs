@@ -9,7 +9,9 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::exit::ExitCode;
 
-/// Show what the observatory logs: every role and, on Docker, every server, in the order in which they wrote it.
+/// Show what the observatory logs
+///
+/// That is every role and, on Docker, every server, in the order in which they wrote it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only lines of these roles or, on Docker, services

@@ -19,9 +19,9 @@ use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::settings::EngineChoice;
 
-/// Start the observatory and wait until it is ready. What runs already as it shall is left as it is.
+/// Start the observatory and wait until it is ready
 ///
-/// An instance keeps its engine. A new one takes Docker where an engine answers and its images are there or to be had,
+/// What runs already as it shall is left as it is. An instance keeps its engine. A new one takes Docker where an engine answers and its images are there or to be had,
 /// else the embedded engine, and says why. On Docker, `up` again changes what differs from what is asked for, keeps
 /// everything else, and completes what another `up` left unfinished.
 #[derive(Debug, clap::Args)]

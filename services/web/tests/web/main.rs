@@ -1,6 +1,11 @@
 //! The web role over real connections, before servers that stand for the roles behind and answer as each test wants.
 //! (Roles do not meet in their own tests: with the real ones it is tried where the whole system runs.)
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers, too"
+)]
+
 mod harness;
 mod page;
 mod passing;

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn urls(surroundings: &Surroundings) -> Vec<String> {
-        let addresses = surroundings.addresses().unwrap();
+        let addresses = surroundings.addresses().expect("the surroundings make sense");
         addresses.into_iter().map(|address| address.url).collect()
     }
 
