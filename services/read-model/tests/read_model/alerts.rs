@@ -422,7 +422,8 @@ async fn what_is_no_notification_is_refused_whole_and_repeating_one_changes_noth
     let text = notify(&system, Some(&token), "text/plain", valid.to_string()).await;
     assert_eq!(problem(text).await.code, ProblemCode::UnsupportedMediaType);
     // One byte more than is taken.
-    let large = format!("{:<1$}", valid.to_string(), (16 << 20) + 1);
+    let text = valid.to_string();
+    let large = format!("{text}{}", " ".repeat((16 << 20) + 1 - text.len()));
     let large = notify(&system, Some(&token), "application/json", large).await;
     assert_eq!(problem(large).await.code, ProblemCode::PayloadTooLarge);
     assert_eq!(
