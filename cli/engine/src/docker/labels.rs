@@ -1,5 +1,7 @@
 //! The labels by which containers, networks and volumes are found again.
 
+use crate::compose::Condition;
+
 /// Name of the compose project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 /// Name of the compose service.
@@ -45,9 +47,26 @@ pub(super) fn dependencies(label: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a container with this label [`DEPENDS_ON`] waits for the end of the service, not for its health.
+pub(super) fn waits_for_end(label: &str, service: &str) -> bool {
+    label.split(',').any(|entry| {
+        let mut parts = entry.split(':').map(str::trim);
+        parts.next() == Some(service)
+            && parts.next() == Some(Condition::ServiceCompletedSuccessfully.as_str())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wait_for_the_end_of_is_known() {
+        let label = "migration:service_completed_successfully:false,rabbitmq:service_healthy:true";
+        assert!(waits_for_end(label, "migration"));
+        assert!(!waits_for_end(label, "rabbitmq") && !waits_for_end(label, "postgres"));
+        assert!(!waits_for_end("", ""));
+    }
 
     #[test]
     fn dependencies_are_read_as_docker_compose_writes_them() {

@@ -11,7 +11,8 @@ use super::call::Asked;
 use super::error::{DockerError, Trouble};
 use super::event::ContainerState;
 use super::host::{self, Engine};
-use super::present::{self, Container, State};
+use super::labels;
+use super::present::{self, Container};
 use super::reporter::{Progress, Reporter};
 use super::stop::choose;
 use super::teardown::{self, Leave};
@@ -44,6 +45,7 @@ pub async fn restart(
         reporter,
         well: watch::Sender::new(BTreeMap::new()),
         containers: &chosen,
+        all: &containers,
     };
     match tokio::time::timeout(deadline, all.run()).await {
         Ok(Ok(timings)) => Ok(report::report(begin, begin, &timings)),
@@ -58,6 +60,8 @@ struct Restart<'a> {
     /// Containers that have come to an end of it, and whether they are well.
     well: watch::Sender<BTreeMap<String, bool>>,
     containers: &'a [&'a Container],
+    /// Every container of the stack.
+    all: &'a [Container],
 }
 
 impl Restart<'_> {
@@ -149,8 +153,7 @@ impl Restart<'_> {
             client,
             service,
             container: name,
-            // What had ended well ends well again.
-            one_shot: container.state == State::Exited && container.exit_code() == Some(0),
+            one_shot: self.is_one_shot(service),
             kept: false,
             let_go: false,
             engine_asks_early: self.engine.info.speaks(1, 44),
@@ -165,6 +168,12 @@ impl Restart<'_> {
             allowed: begin,
             well: Instant::now(),
         })
+    }
+
+    /// Whether another service waits for the end of this one.
+    fn is_one_shot(&self, service: &str) -> bool {
+        let mut labels = self.all.iter().map(|other| other.label(labels::DEPENDS_ON));
+        labels.any(|label| labels::waits_for_end(label, service))
     }
 
     fn tell(&self, trouble: &Trouble) {

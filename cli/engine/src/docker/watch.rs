@@ -20,6 +20,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
 /// A container without health check is well when it has run this long.
 const SETTLED: Duration = Duration::from_millis(700);
+/// The same where the engine started it again meanwhile: it waits longer before each start of one that keeps ending.
+const SETTLED_AGAIN: Duration = Duration::from_secs(3);
 /// A container that the engine started again as often as this will not become well.
 const RESTARTS: i64 = 3;
 
@@ -57,11 +59,15 @@ impl Watch<'_> {
         let mut pause = FIRST_LOOK;
         let mut own = check::Rhythm::new(begin);
         let mut restarts_before = None;
+        let (mut last_restarts, mut since) = (0, begin);
         loop {
             let seen = self.inspect().await?;
             let restarts = seen.restart_count.unwrap_or_default();
             let before = *restarts_before.get_or_insert(if self.kept { restarts } else { 0 });
-            match self.judge(&seen, restarts - before, begin) {
+            if restarts - before != last_restarts {
+                (last_restarts, since) = (restarts - before, Instant::now());
+            }
+            match self.judge(&seen, last_restarts, since.elapsed()) {
                 Judgement::Well => return Ok(()),
                 Judgement::Lost(reason) => return Err(self.lost(reason, &seen).await),
                 Judgement::NotYet(check) => {
@@ -103,7 +109,8 @@ impl Watch<'_> {
         }
     }
 
-    fn judge(&self, seen: &ContainerInspectResponse, restarts: i64, begin: Instant) -> Judgement {
+    /// `quiet` is the time since the begin, or since the engine last started it again.
+    fn judge(&self, seen: &ContainerInspectResponse, restarts: i64, quiet: Duration) -> Judgement {
         let state = seen.state.clone().unwrap_or_default();
         let code = state.exit_code.unwrap_or_default();
         let status = state.status.unwrap_or(ContainerStateStatusEnum::EMPTY);
@@ -136,7 +143,8 @@ impl Watch<'_> {
                         .and_then(check::Command::of),
                 )
             }
-            _ if (self.kept && restarts == 0) || begin.elapsed() >= SETTLED => Judgement::Well,
+            _ if self.kept && restarts == 0 => Judgement::Well,
+            _ if quiet >= if restarts == 0 { SETTLED } else { SETTLED_AGAIN } => Judgement::Well,
             _ => Judgement::NotYet(None),
         }
     }
@@ -186,6 +194,16 @@ mod tests {
     use super::*;
 
     fn judged(one_shot: bool, kept: bool, restarts: i64, state: serde_json::Value) -> Judgement {
+        judged_after(Duration::ZERO, one_shot, kept, restarts, state)
+    }
+
+    fn judged_after(
+        quiet: Duration,
+        one_shot: bool,
+        kept: bool,
+        restarts: i64,
+        state: serde_json::Value,
+    ) -> Judgement {
         let client =
             Docker::connect_with_http("http://127.0.0.1:1", 1, bollard::API_DEFAULT_VERSION).unwrap();
         let watch = Watch {
@@ -201,7 +219,7 @@ mod tests {
             "State": state, "RestartCount": restarts,
             "Config": {"Healthcheck": {"Test": ["CMD", "/odd", "healthcheck"], "Interval": 10_000_000_000_i64}},
         });
-        watch.judge(&serde_json::from_value(json).unwrap(), restarts, Instant::now())
+        watch.judge(&serde_json::from_value(json).unwrap(), restarts, quiet)
     }
 
     #[test]
@@ -246,6 +264,13 @@ mod tests {
             matches!(judged(false, true, 0, running()), Judgement::Well),
             "it ran before"
         );
+        let after = |quiet, restarts| judged_after(quiet, false, false, restarts, running());
+        assert!(matches!(after(SETTLED, 0), Judgement::Well));
+        assert!(
+            matches!(after(SETTLED, 1), Judgement::NotYet(None)),
+            "it ended once, and may do so again"
+        );
+        assert!(matches!(after(SETTLED_AGAIN, 1), Judgement::Well));
     }
 
     #[test]

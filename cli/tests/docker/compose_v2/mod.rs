@@ -247,6 +247,17 @@ fn compose_starts_the_offline_stack_and_a_job_passes_it() {
     );
 }
 
+/// Health of each service, as Compose sees it.
+fn health(compose: &Compose) -> BTreeMap<String, String> {
+    let listed = compose.run(&["ps", "--format", "json"]).expect_code(0).stdout;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    listed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|container| (text(&container["Service"]), text(&container["Health"])))
+        .collect()
+}
+
 #[test]
 fn compose_sees_the_stack_that_the_engine_started() {
     let stack = bed::shared();
@@ -254,22 +265,18 @@ fn compose_sees_the_stack_that_the_engine_started() {
     compose
         .variables
         .insert("ODD_INSTANCE".to_owned(), stack.name().to_owned());
-    let listed = compose.run(&["ps", "--format", "json"]).expect_code(0).stdout;
-    let seen: BTreeMap<String, String> = listed
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .map(|container| {
-            (
-                container["Service"].as_str().unwrap().to_owned(),
-                container["Health"].as_str().unwrap().to_owned(),
-            )
-        })
-        .collect();
-    let expected = load(&[], true)
+    let expected: BTreeMap<String, String> = load(&[], true)
         .services
         .into_keys()
-        .map(|service| (service, "healthy".to_owned()));
-    assert_eq!(seen, expected.collect::<BTreeMap<_, _>>());
+        .map(|service| (service, "healthy".to_owned()))
+        .collect();
+    // An old Docker engine asks each container for its health ten seconds after the start for the first time.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut seen = health(&compose);
+    while seen != expected && Instant::now() < deadline {
+        seen = health(&compose);
+    }
+    assert_eq!(seen, expected);
     let projects = compose.run(&["ls", "--format", "json"]).expect_code(0).json();
     let names: Vec<&str> = projects
         .as_array()

@@ -132,7 +132,7 @@ pub(super) fn ours_of(service: &Service) -> Value {
         .map(|(name, dependency)| (name, dependency.condition.as_str()))
         .collect();
     json!({
-        "image": service.image,
+        "image": by_name(&service.image),
         "command": service.command,
         "entrypoint": service.entrypoint,
         "environment": service.environment,
@@ -162,4 +162,15 @@ pub(super) fn ours_of(service: &Service) -> Value {
         "profiles": service.profiles,
         "logging": service.logging.as_ref().map(|logging| json!({ "driver": logging.driver, "options": logging.options })),
     })
+}
+
+/// Of an image that is built from a recipe the engine takes the hash of that recipe where the files say `latest`.
+fn by_name(image: &str) -> String {
+    match image
+        .strip_prefix("odd-offline/")
+        .and_then(|rest| rest.split_once(':'))
+    {
+        Some((name, _)) => format!("odd-offline/{name}:latest"),
+        None => image.to_owned(),
+    }
 }
