@@ -110,6 +110,8 @@ Further settings on servers:
   ODD_EVENT_RETENTION_DAYS  days that events are kept; for ever where absent
   ODD_ENGINE                name of what started the roles, as the read-model shows it
                             [default: servers]
+  ODD_ALERTMANAGER_URL, ODD_PROMETHEUS_URL, ODD_ALERT_WEBHOOK_TOKEN
+                            where alerts and targets come from, and the token of the webhook
   ODD_GATEWAY_URL, ODD_PROCESSOR_URL, ODD_METRICS_ENGINE_URL, ODD_READ_MODEL_URL,
   ODD_WEB_URL               where roles find those of other processes
 
