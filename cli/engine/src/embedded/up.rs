@@ -64,6 +64,8 @@ pub struct Running {
 const FIRST_POLL: Duration = Duration::from_millis(3);
 /// Largest distance between two looks.
 const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// Time that the system may take to close the ports of a process that was killed.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
 /// A log longer than this is put aside at the next start.
 const LONGEST_LOG: u64 = 16 * 1024 * 1024;
 /// Lines of the log that explain a start that went wrong.
@@ -96,7 +98,7 @@ pub async fn up(
         progress(UpEvent::Recovered { pid: process.pid });
         remove_if_there(&path).context("remove the process file", &path)?;
     }
-    check_ports(instance)?;
+    check_ports(instance).await?;
     let mut started = Started::launch(instance, options)?;
     progress(UpEvent::Started {
         pid: started.child.id(),
@@ -113,19 +115,29 @@ pub async fn up(
     })
 }
 
-/// A port in use is better named before anything is started.
-fn check_ports(instance: &Instance) -> Result<(), EngineError> {
-    for (role, port) in instance.ports() {
-        if !ports::is_free(Ipv4Addr::LOCALHOST.into(), port) {
+/// A port in use is better named before anything is started. One that no process seems to have is asked for again: the system takes a
+/// while to close what a process that was killed had open.
+async fn check_ports(instance: &Instance) -> Result<(), EngineError> {
+    let deadline = Instant::now() + PORT_PATIENCE;
+    while let Some((role, port)) = taken(instance) {
+        let holder = ports::holder(&instance.home, port);
+        if holder.is_some() || Instant::now() >= deadline {
             return Err(EngineError::PortTaken {
                 role,
                 port,
-                holder: ports::holder(&instance.home, port),
+                holder,
                 free_offset: ports::free_offset(instance),
             });
         }
+        tokio::time::sleep(FIRST_POLL).await;
     }
     Ok(())
+}
+
+/// The first port that is in use.
+fn taken(instance: &Instance) -> Option<(Role, u16)> {
+    let free = |port: u16| ports::is_free(Ipv4Addr::LOCALHOST.into(), port);
+    instance.ports().into_iter().find(|(_, port)| !free(*port))
 }
 
 /// The process that was started, killed when dropped unless it is kept.
