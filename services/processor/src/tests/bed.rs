@@ -255,10 +255,20 @@ impl Bed {
         .await;
     }
 
-    /// Waits until nothing is on the queue of work messages, neither ready nor, as far as the broker counted,
-    /// unacknowledged. [`Bed::end`] knows for sure.
+    /// Waits until nothing is on the queue of work messages, neither ready nor unacknowledged, and the broker said so for longer than
+    /// it takes to count anew. [`Bed::end`] knows for sure.
     pub(super) async fn until_no_work(&self) {
-        self.until_depth(Queue::Work, (0, 0)).await;
+        let mut since = None;
+        until("the broker to have counted no work", async || {
+            if self.depth(Queue::Work).await == (0, 0) {
+                let since = *since.get_or_insert_with(Instant::now);
+                (since.elapsed() > COUNTS_ANEW).then_some(())
+            } else {
+                since = None;
+                None
+            }
+        })
+        .await;
     }
 
     /// Waits until nobody owes the job anything and its message is gone, and checks that exactly the events
@@ -303,6 +313,9 @@ impl Bed {
         self.published.read(&self.spine).await
     }
 }
+
+/// Longer than the broker of the tests takes to count what is unacknowledged on a queue: twice its `quorum_tick_interval`.
+const COUNTS_ANEW: Duration = Duration::from_millis(1_100);
 
 /// Asks again and again until there is an answer.
 pub(super) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
