@@ -56,11 +56,7 @@ impl ProcessFile {
     /// # Errors
     /// Whatever reading fails with.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_if_there(path)
     }
 
     /// Writes the file so that a reader sees all of it or none.
@@ -97,6 +93,15 @@ impl ProcessFile {
         };
         let port = *self.ports.get(&role)?;
         Some(format!("http://{}", std::net::SocketAddr::new(address, port)))
+    }
+}
+
+/// Reads a JSON document; none where there is no file, or none that makes sense.
+pub(crate) fn read_if_there<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

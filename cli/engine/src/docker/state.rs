@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
 use crate::platform;
-use crate::state::{remove_if_there, write_atomically};
+use crate::state::{read_if_there, remove_if_there, write_atomically};
 
 /// What a stack is made of, as far as other commands need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +52,7 @@ impl StackFile {
     /// # Errors
     /// Whatever reading fails with.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_if_there(path)
     }
 
     /// Writes the file so that a reader sees all of it or none.
