@@ -4,15 +4,19 @@ use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_contracts::names::env;
 use odd_engine::{Home, InstanceName, ProcessFile, platform};
 
 use crate::ports::free_port_offset;
+use crate::wait::wait_until;
 
 /// Lines of the log that a failing test shows.
 const SHOWN: usize = 40;
+/// Time for a killed process to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A home directory, free ports and the binary under test. When dropped, whatever runs under the home is killed, and
 /// the log is shown if the test failed.
@@ -197,9 +201,9 @@ impl Instance {
     pub fn kill(&self) -> Option<u32> {
         let process = self.process()?;
         platform::kill(process.pid).expect("own processes can be killed");
-        while process.is_alive() {
-            std::thread::yield_now();
-        }
+        wait_until(PATIENCE, "the end of a killed process", || {
+            (!process.is_alive()).then_some(())
+        });
         Some(process.pid)
     }
 

@@ -10,6 +10,7 @@
 mod container;
 mod docker;
 mod faults;
+pub mod gate;
 mod images;
 mod instance;
 mod keeper;
@@ -30,4 +31,4 @@ pub use ports::{free_port, free_port_offset};
 pub use project::{Project, ProjectContainer};
 pub use proxy::FaultProxy;
 pub use tool::{Ended, tool};
-pub use wait::wait_for;
+pub use wait::{wait_for, wait_until};

@@ -23,6 +23,22 @@ where
     }
 }
 
+/// The same for tests without a runtime: the thread sleeps between two looks, since what it waits for needs the processor too.
+///
+/// # Panics
+/// Where the state was not reached within `deadline`; `what` says what was waited for.
+#[track_caller]
+pub fn wait_until<T>(deadline: Duration, what: &str, mut state: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + deadline;
+    loop {
+        if let Some(reached) = state() {
+            return reached;
+        }
+        assert!(Instant::now() < end, "not within {deadline:?}: {what}");
+        std::thread::sleep(POLL);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +52,22 @@ mod tests {
         })
         .await;
         assert_eq!(answer, 3);
+    }
+
+    #[test]
+    fn a_thread_waits_as_a_task_does() {
+        let mut asked = 0;
+        let answer = wait_until(Duration::from_secs(10), "the third question", || {
+            asked += 1;
+            (asked == 3).then_some(asked)
+        });
+        assert_eq!(answer, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "the sun to fall")]
+    fn a_thread_does_not_wait_for_ever() {
+        wait_until(Duration::ZERO, "the sun to fall", || None::<()>);
     }
 
     #[tokio::test]

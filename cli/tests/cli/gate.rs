@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_engine::ledger;
-use odd_testkit::{Instance, wait_for};
+use odd_testkit::gate::{all_pass, failed, has};
+use odd_testkit::{Instance, wait_for, wait_until};
 use serde_json::Value;
 
 use crate::instance;
@@ -21,12 +22,6 @@ fn fields(document: &Value) -> Vec<&str> {
     document.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-fn failed(answer: &Value) -> Vec<&str> {
-    let checks = answer["checks"].as_array().unwrap();
-    let failed = checks.iter().filter(|check| check["ok"] == false);
-    failed.map(|check| check["name"].as_str().unwrap()).collect()
-}
-
 #[test]
 fn a_running_observatory_passes() {
     let odd = instance();
@@ -34,7 +29,7 @@ fn a_running_observatory_passes() {
     let report = odd.home().join("gate.xml");
     let output = odd.run(["test", "--output", "json", "--junit", report.to_str().unwrap()]);
     let answer = output.json();
-    assert_eq!(failed(&answer), [""; 0], "{answer:#}");
+    all_pass(&answer, &output.stderr);
     assert_eq!(output.code, Some(0));
 
     assert_eq!(fields(&answer), ["checks", "failed", "passed", "version"]);
@@ -235,21 +230,15 @@ fn an_instance_of_its_own_is_tested_and_removed() {
     let odd = instance();
     let output = odd.run(["test", "--isolated", "--engine", "embedded", "-o", "json"]);
     let answer = output.json();
-    assert_eq!(failed(&answer), [""; 0], "{answer:#}");
+    all_pass(&answer, &output.stderr);
     assert_eq!(output.code, Some(0), "{output:?}");
-    let checks = answer["checks"].as_array().unwrap();
-    let has = |part: &str| {
-        checks
-            .iter()
-            .any(|check| check["name"].as_str().unwrap().contains(part))
-    };
     for part in [
         "a job completes",
         "JobFailureRateHigh fires",
         "restarted under load",
         "odd verify",
     ] {
-        assert!(has(part), "no check of {part}: {answer:#}");
+        assert!(has(&answer, part), "no check of {part}: {answer:#}");
     }
     assert!(output.stderr.contains("is removed"), "{}", output.stderr);
     assert_eq!(left(&odd), [""; 0]);
@@ -265,17 +254,13 @@ fn an_instance_of_its_own_is_removed_when_it_is_interrupted() {
         .spawn()
         .unwrap();
     let instances = odd.home().join("instances");
-    let deadline = Instant::now() + LONG;
-    let runs = || {
+    wait_until(LONG, "an instance to come up", || {
         let entries = std::fs::read_dir(&instances).into_iter().flatten();
-        entries
+        let mut runs = entries
             .filter_map(Result::ok)
-            .any(|entry| entry.path().join("process.json").is_file())
-    };
-    while !runs() {
-        assert!(Instant::now() < deadline, "no instance comes up");
-        std::thread::yield_now();
-    }
+            .map(|entry| entry.path().join("process.json").is_file());
+        runs.any(|runs| runs).then_some(())
+    });
     odd_engine::platform::request_stop(child.id(), &odd.home().join("no-such-file")).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use odd_contracts::Role;
-use odd_testkit::{Instance, wait_for};
+use odd_testkit::{Instance, wait_for, wait_until};
 use serde_json::json;
 
 use crate::instance;
@@ -351,7 +351,7 @@ fn a_guard_leaves_nothing_behind() {
     let home = odd.home().to_owned();
     drop::<Instance>(odd);
     assert!(!home.exists());
-    while process.is_alive() {
-        std::thread::yield_now();
-    }
+    wait_until(LONG, "the end of its process", || {
+        (!process.is_alive()).then_some(())
+    });
 }

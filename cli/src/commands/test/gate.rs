@@ -39,6 +39,8 @@ pub(super) struct Shared {
     parts: BTreeMap<Role, RwLock<()>>,
     /// Held by who restarts a role: one at a time.
     restarts: tokio::sync::Mutex<()>,
+    /// Held shared by who puts a load on the system, and exclusively by whom that would disturb.
+    calm: RwLock<()>,
 }
 
 impl Shared {
@@ -62,6 +64,7 @@ impl Shared {
             stack,
             parts: Role::ALL.map(|role| (role, RwLock::default())).into(),
             restarts: tokio::sync::Mutex::default(),
+            calm: RwLock::default(),
         })
     }
 
@@ -136,6 +139,16 @@ impl Gate {
     /// Waits until nobody restarts a role.
     pub(super) async fn has_restarts(&self) -> MutexGuard<'_, ()> {
         self.shared.restarts.lock().await
+    }
+
+    /// Waits until nobody wants the system calm. To be asked for before a role and before the turn to restart.
+    pub(super) async fn loads(&self) -> RwLockReadGuard<'_, ()> {
+        self.shared.calm.read().await
+    }
+
+    /// Waits until nobody puts a load on the system, and keeps it so as long as the guard lives. To be asked for before a role.
+    pub(super) async fn has_calm(&self) -> RwLockWriteGuard<'_, ()> {
+        self.shared.calm.write().await
     }
 
     /// The ledger with the ids of everything that was accepted.

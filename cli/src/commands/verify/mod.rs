@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use odd_client::{ClientError, ReadModel};
-use odd_contracts::names::spine::JOBS_CREATED;
+use odd_contracts::api::QueueDepth;
+use odd_contracts::names::spine::{JOBS_CREATED, JOBS_EVENTS, MAX_ENVELOPES};
 use odd_contracts::{JobId, Timestamp};
 use odd_engine::ledger;
 use serde::Serialize;
@@ -18,7 +19,8 @@ use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::format;
 use crate::output::{Glyph, Printer, Tone};
-use reconcile::{Findings, Jobs, Reconciliation, Verdict};
+use crate::patience::Patience;
+use reconcile::{Findings, Jobs, OnTheirWay, Reconciliation, Verdict};
 
 /// Time between two looks at a system that has not settled, at first; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -169,9 +171,17 @@ async fn settle(
 ) -> Result<Verdict, ClientError> {
     let begun = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new(limit).with_unreachable(true);
     progress.enable_steady_tick(FIRST_PAUSE);
+    // Where nobody answers at all, that is told at once.
+    read_model.overview().await?;
     loop {
-        let verdict = reconcile(read_model, ledger.clone(), cut_off).await?;
+        // What does not answer for a moment says nothing about the promise.
+        let verdict = match reconcile(read_model, ledger.clone(), cut_off).await {
+            Ok(verdict) => verdict,
+            Err(error) if patience.wait(&error).await => continue,
+            Err(error) => return Err(error),
+        };
         if verdict.is_settled() || begun.elapsed() + pause > limit {
             return Ok(verdict);
         }
@@ -187,8 +197,10 @@ async fn reconcile(
     cut_off: Timestamp,
 ) -> Result<Verdict, ClientError> {
     let overview = read_model.overview().await?;
-    let work = overview.queues.iter().filter(|queue| queue.name == JOBS_CREATED);
-    let queued = work.map(|queue| queue.ready + queue.unacknowledged).sum();
+    let on_their_way = OnTheirWay {
+        jobs: messages(&overview.queues, JOBS_CREATED),
+        events: messages(&overview.queues, JOBS_EVENTS) * MAX_ENVELOPES as u64,
+    };
     let retention = overview.event_retention_seconds.map(Duration::from_secs);
     let jobs: Jobs = read_model
         .export_jobs()
@@ -197,13 +209,19 @@ async fn reconcile(
         .try_collect()
         .await?;
     let now = Timestamp::now();
-    let mut reconciliation = Reconciliation::new(&jobs, ledger, queued, cut_off, now, retention);
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, on_their_way, cut_off, now, retention);
     let mut log = read_model.export_events().await?;
     while let Some(history) = log.try_next().await? {
         reconciliation.history(&history);
     }
     let counters = read_model.stats().await?.counters;
     Ok(reconciliation.finish(&counters))
+}
+
+/// Messages of a queue, also those in somebody's hand.
+fn messages(queues: &[QueueDepth], name: &str) -> u64 {
+    let named = queues.iter().filter(|queue| queue.name == name);
+    named.map(|queue| queue.ready + queue.unacknowledged).sum()
 }
 
 fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {

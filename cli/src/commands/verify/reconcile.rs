@@ -61,7 +61,7 @@ pub(super) struct Verdict {
     pub(super) duplicated: Findings,
     /// History or counters differ from what the state implies.
     pub(super) drifted: Findings,
-    /// Not ended, but somebody owes them their next step.
+    /// Not ended, but somebody owes them their next step; or ended, with events that are still to be recorded.
     pub(super) in_flight: u64,
     /// Whether the counters were compared: only while nothing changes them, and the log still has all that they counted.
     pub(super) counters_compared: bool,
@@ -88,13 +88,22 @@ impl Verdict {
 /// The side of the job store, read before the log.
 pub(super) type Jobs = BTreeMap<JobId, ExportedJob>;
 
+/// What was on its way between two parts, read before both of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OnTheirWay {
+    /// Work messages: so many accepted jobs need not be known to the job store yet.
+    pub(super) jobs: u64,
+    /// Events at most: so many need not be in the log yet.
+    pub(super) events: u64,
+}
+
 /// Goes through the histories, in order of job id, beside the jobs.
 pub(super) struct Reconciliation<'a> {
     jobs: &'a Jobs,
     ledger: BTreeSet<JobId>,
     cut_off: Timestamp,
     now: Timestamp,
-    queued: u64,
+    on_their_way: OnTheirWay,
     busy: bool,
     seen: BTreeSet<JobId>,
     by_status: BTreeMap<JobStatus, u64>,
@@ -103,14 +112,14 @@ pub(super) struct Reconciliation<'a> {
 }
 
 impl<'a> Reconciliation<'a> {
-    /// Begins with what the job store knows, the ledger's ids of before the cut-off, and how many work messages
-    /// were queued before the job store was read: so many accepted jobs need not be known to it yet.
+    /// Begins with what the job store knows, the ledger's ids of before the cut-off, and what was queued before the job store
+    /// was read.
     ///
     /// Where the log keeps events for a limited time, what has to be in it is judged as of `now`, which is before it is read.
     pub(super) fn new(
         jobs: &'a Jobs,
         ledger: BTreeSet<JobId>,
-        queued: u64,
+        on_their_way: OnTheirWay,
         cut_off: Timestamp,
         now: Timestamp,
         retention: Option<Duration>,
@@ -118,7 +127,7 @@ impl<'a> Reconciliation<'a> {
         let runs =
             |job: &ExportedJob| job.status == JobStatus::Executing && job.due_at.is_some_and(|due| due > now);
         Self {
-            queued,
+            on_their_way,
             busy: jobs.values().any(runs),
             jobs,
             ledger,
@@ -203,8 +212,8 @@ impl<'a> Reconciliation<'a> {
     /// An accepted job that the job store does not know: on its way while work messages are queued, else lost.
     fn miss(&mut self, id: JobId, detail: &str) {
         self.verdict.accepted += 1;
-        if self.queued > 0 {
-            self.queued -= 1;
+        if self.on_their_way.jobs > 0 {
+            self.on_their_way.jobs -= 1;
             self.verdict.in_flight += 1;
         } else {
             self.verdict.lost.add(id, detail);
@@ -238,9 +247,7 @@ impl<'a> Reconciliation<'a> {
             return;
         }
         if !missing.is_empty() && !may_be_deleted {
-            self.verdict
-                .drifted
-                .add(job.id, format!("the event log lacks {}", names(&missing)));
+            self.judge_unrecorded(job.id, &missing);
         }
         if !foreign.is_empty() {
             let detail = format!(
@@ -249,6 +256,18 @@ impl<'a> Reconciliation<'a> {
                 job.status
             );
             self.verdict.drifted.add(job.id, detail);
+        }
+    }
+
+    /// Events that the log lacks: on their way while so many are queued, else missing.
+    fn judge_unrecorded(&mut self, id: JobId, missing: &[u32]) {
+        let events = missing.len() as u64;
+        if self.on_their_way.events >= events {
+            self.on_their_way.events -= events;
+            self.verdict.in_flight += 1;
+        } else {
+            let detail = format!("the event log lacks {}", names(missing));
+            self.verdict.drifted.add(id, detail);
         }
     }
 

@@ -39,9 +39,19 @@ fn counters(entries: &[(JobStatus, u64)]) -> Counters {
 }
 
 fn verify(jobs: &[ExportedJob], log: &[ExportedHistory], ledger: &[u128], counters: &Counters) -> Verdict {
+    verify_while(OnTheirWay::default(), jobs, log, ledger, counters)
+}
+
+fn verify_while(
+    on_their_way: OnTheirWay,
+    jobs: &[ExportedJob],
+    log: &[ExportedHistory],
+    ledger: &[u128],
+    counters: &Counters,
+) -> Verdict {
     let jobs: Jobs = jobs.iter().map(|job| (job.id, job.clone())).collect();
     let ledger = ledger.iter().map(|n| id(*n)).collect();
-    let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, at(100), at(200), None);
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, on_their_way, at(100), at(200), None);
     for history in log {
         reconciliation.history(history);
     }
@@ -71,6 +81,23 @@ fn lost_jobs_are_found_by_log_and_by_ledger() {
     );
     assert_eq!((verdict.accepted, verdict.lost.count), (2, 2));
     assert_eq!(verdict.lost.listed[1].id, Some(id(2)));
+}
+
+#[test]
+fn events_that_are_queued_are_not_missing_yet() {
+    let on_their_way = |events| OnTheirWay { jobs: 0, events };
+    let jobs = [
+        job(1, JobStatus::Completed, None, &DONE),
+        job(2, JobStatus::Completed, None, &DONE),
+    ];
+    let log = [history(1, &[0]), history(2, &[0])];
+    let counted = counters(&[(JobStatus::Pending, 2)]);
+    let verdict = verify_while(on_their_way(6), &jobs, &log, &[], &counted);
+    assert!(verdict.is_ok() && !verdict.is_settled(), "{verdict:?}");
+    assert_eq!((verdict.in_flight, verdict.counters_compared), (2, false));
+
+    let verdict = verify_while(on_their_way(5), &jobs, &log, &[], &counted);
+    assert_eq!((verdict.in_flight, verdict.drifted.count), (1, 1), "{verdict:?}");
 }
 
 #[test]
@@ -145,7 +172,8 @@ fn poison_is_no_accepted_job_and_later_jobs_are_left_out() {
 #[test]
 fn queued_work_is_on_its_way_and_not_lost() {
     let jobs = Jobs::new();
-    let mut reconciliation = Reconciliation::new(&jobs, [id(2)].into(), 1, at(100), at(200), None);
+    let queued = OnTheirWay { jobs: 1, events: 0 };
+    let mut reconciliation = Reconciliation::new(&jobs, [id(2)].into(), queued, at(100), at(200), None);
     reconciliation.history(&history(1, &[0]));
     let verdict = reconciliation.finish(&counters(&[(JobStatus::Pending, 1)]));
     assert_eq!(
@@ -191,7 +219,7 @@ fn verify_within_an_hour(log: &[ExportedHistory], due: Option<i64>, ledger: &[u1
     (old.submitted_at, new.submitted_at) = (edge.minus(Duration::from_micros(1)), edge);
     let jobs: Jobs = [(id(1), old), (id(2), new)].into();
     let ledger = ledger.iter().map(|n| id(*n)).collect();
-    let mut reconciliation = Reconciliation::new(&jobs, ledger, 0, now, now, Some(kept));
+    let mut reconciliation = Reconciliation::new(&jobs, ledger, OnTheirWay::default(), now, now, Some(kept));
     for history in log {
         reconciliation.history(history);
     }
@@ -242,7 +270,14 @@ fn of_an_old_job_everything_is_checked_that_can_be() {
 fn counters_are_compared_while_nothing_can_have_been_deleted() {
     let jobs: Jobs = [(id(1), job(1, JobStatus::Completed, None, &DONE))].into();
     let (now, kept) = (at(10_000), MARGIN + Duration::from_secs(9_990));
-    let mut reconciliation = Reconciliation::new(&jobs, BTreeSet::new(), 0, now, now, Some(kept));
+    let mut reconciliation = Reconciliation::new(
+        &jobs,
+        BTreeSet::new(),
+        OnTheirWay::default(),
+        now,
+        now,
+        Some(kept),
+    );
     reconciliation.history(&history(1, &DONE));
     let verdict = reconciliation.finish(&counters(&[(JobStatus::Completed, 9)]));
     assert!(verdict.counters_compared);

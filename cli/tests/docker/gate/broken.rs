@@ -6,10 +6,11 @@ use std::time::Duration;
 use odd_contracts::names::spine::JOBS_EVENTS;
 use odd_engine::docker::{self, Credentials};
 use odd_engine::{Home, Instance};
+use odd_testkit::gate::failed;
 use odd_testkit::wait_for;
 use serde_json::{Value, json};
 
-use super::{failed, read};
+use super::read;
 use crate::bed::Stack;
 
 const LONG: Duration = Duration::from_secs(60);

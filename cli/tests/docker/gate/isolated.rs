@@ -5,10 +5,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use odd_contracts::Role;
-use odd_testkit::Project;
+use odd_testkit::gate::{all_pass, failed, has};
+use odd_testkit::{Project, wait_until};
 use serde_json::Value;
 
-use super::{failed, has, read};
+use super::read;
 use crate::bed::Stack;
 
 /// Time for a stack to come up, be examined and go, on a machine that does other things too.
@@ -55,7 +56,7 @@ fn a_stack_of_its_own_passes_and_leaves_nothing() {
     let begun = Instant::now();
     let output = odd.run(args.iter().copied().chain([junit.to_str().unwrap()]));
     let answer = output.json();
-    assert_eq!(failed(&answer), [""; 0], "{answer:#}\n{}", output.stderr);
+    all_pass(&answer, &output.stderr);
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(begun.elapsed() < LONG, "it took {:?}", begun.elapsed());
     for part in [
@@ -181,21 +182,13 @@ fn an_interrupted_gate_removes_its_stack() {
         .spawn()
         .unwrap();
     // In the middle of its start: some containers are there.
-    let deadline = Instant::now() + LONG;
-    let begun = || {
+    let project = wait_until(LONG, "a stack to come up", || {
         let name = names(&odd, "instances")
             .into_iter()
             .find(|name| !name.contains('.'))?;
         let project = Project::named(format!("odd-{name}"));
         (project.containers().len() > 2).then_some(project)
-    };
-    let project = loop {
-        if let Some(project) = begun() {
-            break project;
-        }
-        assert!(Instant::now() < deadline, "no stack comes up");
-        std::thread::yield_now();
-    };
+    });
     odd_engine::platform::request_stop(child.id(), &odd.home().join("no-such-file")).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(

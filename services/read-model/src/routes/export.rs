@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -20,6 +21,10 @@ use crate::failure::Answer;
 
 /// Jobs of one page of the store.
 const PAGE: usize = 1_000;
+/// How often a page is read before the answer breaks off, and the pause between two tries: a store that is late once shall not
+/// cost the reader what it has already.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// State of every job, ordered by job id. An answer that breaks off before its end is not complete.
 #[utoipa::path(get, path = "/export/jobs", tag = "reconciliation", responses(
@@ -71,13 +76,28 @@ where
     let next = last.filter(|_| length == PAGE);
     let rest = stream::try_unfold((page, next), |(page, after)| async move {
         let Some(after) = after else { return Ok(None) };
-        let (last, length, lines) = page(Some(after)).await?;
+        let (last, length, lines) = repeatedly(|| page(Some(after))).await?;
         let next = last.filter(|_| length == PAGE);
         Ok::<_, StoreError>(Some((lines, (page, next))))
     });
     let rest = rest.inspect_err(|error| tracing::warn!(%error, "an export broke off"));
     let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
     Ok(([(CONTENT_TYPE, NDJSON)], body).into_response())
+}
+
+/// Reads a page again where the store does not answer.
+async fn repeatedly<Fut>(page: impl Fn() -> Fut) -> Result<Page, StoreError>
+where
+    Fut: Future<Output = Result<Page, StoreError>>,
+{
+    for _ in 1..TRIES {
+        match page().await {
+            Err(error) if error.is_transient() => tracing::debug!(%error, "a page is read again"),
+            answer => return answer,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    page().await
 }
 
 fn lines<T: Serialize>(page: &[T]) -> Result<Bytes, StoreError> {

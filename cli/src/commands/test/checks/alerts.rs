@@ -1,5 +1,7 @@
 //! Alerts: what is broken on purpose rings, and ceases to ring when it is mended.
 
+use std::collections::BTreeMap;
+
 use odd_contracts::alert::condition::{JOB_FAILURE_RATE_HIGH, SERVICE_DOWN};
 use odd_contracts::alert::source;
 use odd_contracts::api::HealthState;
@@ -16,8 +18,8 @@ const DELIVERED: &str = "sum(alertmanager_notifications_total{integration=\"webh
     - sum(alertmanager_notifications_failed_total{integration=\"webhook\"})";
 /// Notifications of an alert: that it fires, and that it is resolved.
 const NOTIFICATIONS: f64 = 2.0;
-/// Jobs that other checks may complete before the alert has fired: they restart roles under load at the same time.
-const BESIDE: u64 = 3_000;
+/// Jobs that others may complete before the alert has fired. The load of other checks waits for that.
+const BESIDE: u64 = 360;
 /// Most jobs that are made to fail: an instance that ended more jobs lately than this is a twentieth of rings for no test.
 const MOST: u64 = 5_000;
 /// Jobs among which one that fails is no high rate: the bound is one in twenty.
@@ -31,6 +33,8 @@ const TO_FIRE: f64 = 0.5;
 /// Many jobs fail, and `JobFailureRateHigh` fires; more complete, and it is resolved.
 pub(super) async fn failure_rate(gate: Gate) -> Outcome {
     let (name, subject) = (JOB_FAILURE_RATE_HIGH, Role::Processor.name());
+    // What completes meanwhile makes the rate lower.
+    let calm = gate.has_calm().await;
     // One that is started anew has forgotten what was resolved.
     let _remembers = gate.needs(Role::ReadModel).await;
     ensure(firing(&gate, name, subject).await?.is_none(), || {
@@ -38,13 +42,15 @@ pub(super) async fn failure_rate(gate: Gate) -> Outcome {
     })?;
     let failing = {
         let _runs = gate.needs(Role::Processor).await;
-        fail_many(&gate).await?
+        let failing = fail_many(&gate).await?;
+        // A processor that is stopped takes with it what was not scraped yet.
+        seen_by_prometheus(&gate, name).await?;
+        failing
     };
     let fired = fires(&gate, name, subject).await?;
-    {
-        let _runs = gate.needs(Role::Processor).await;
-        complete_many(&gate, failing * HARMLESS).await?;
-    }
+    drop(calm);
+    let _runs = gate.needs(Role::Processor).await;
+    complete_many(&gate, failing * HARMLESS).await?;
     let rang = resolved(&gate, name, subject, fired.since).await?;
     Ok(format!("{failing} jobs failed; {rang}"))
 }
@@ -170,22 +176,34 @@ async fn fires(gate: &Gate, name: &str, subject: &str) -> Result<Alert, String> 
 
 /// How far an alert is that the read-model does not know of.
 async fn elsewhere(gate: &Gate, name: &str) -> String {
-    let Ok(prometheus) = gate.stack().prometheus() else {
+    if !gate.stack().has_prometheus() {
         return "no such alert".to_owned();
-    };
-    match prometheus.alerts().await {
-        Err(error) => error,
-        Ok(alerts) => {
-            let its = |label: &str| label == name;
-            let found = alerts
-                .iter()
-                .find(|alert| alert.labels.get("alertname").is_some_and(|label| its(label)));
-            found.map_or_else(
-                || "no such alert, nor does Prometheus know of one".to_owned(),
-                |alert| format!("no such alert, though it is {} in Prometheus", alert.state),
-            )
-        }
     }
+    match in_prometheus(gate, name).await {
+        Ok(state) => format!("no such alert, though it is {state} in Prometheus"),
+        Err(error) => format!("no such alert, and {error}"),
+    }
+}
+
+/// Waits until Prometheus, where there is one, has the alert in any state: what it saw, it keeps.
+async fn seen_by_prometheus(gate: &Gate, name: &str) -> Result<(), String> {
+    if !gate.stack().has_prometheus() {
+        return Ok(());
+    }
+    let soon = gate.within(TO_FIRE);
+    let what = format!("Prometheus to notice {name}");
+    soon.wait(&what, || async { in_prometheus(&soon, name).await.map(drop) })
+        .await
+}
+
+/// State of the alert in Prometheus.
+async fn in_prometheus(gate: &Gate, name: &str) -> Result<String, String> {
+    let alerts = gate.stack().prometheus()?.alerts().await?;
+    let named = |labels: &BTreeMap<String, String>| labels.get("alertname").is_some_and(|its| its == name);
+    let found = alerts.into_iter().find(|alert| named(&alert.labels));
+    found
+        .map(|alert| alert.state)
+        .ok_or_else(|| "Prometheus knows of none".to_owned())
 }
 
 /// Waits for the end of the alert; tells how long it rang.

@@ -52,7 +52,7 @@ pub(super) fn all(scope: &Scope) -> Vec<Phase> {
     if scope.disturb {
         phases.push(disturbances(scope));
         let name = "odd verify finds nothing lost, stuck, doubled or drifted";
-        phases.push(vec![Check::new("promise", name, promise::verified).steps(2)]);
+        phases.push(vec![Check::new("promise", name, promise::verified).steps(4)]);
     }
     phases
 }

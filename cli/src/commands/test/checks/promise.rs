@@ -21,20 +21,22 @@ const BEFORE: usize = 30;
 
 /// A role is started anew while jobs are submitted.
 pub(super) async fn survives_restart(gate: Gate, role: Role) -> Outcome {
-    // The role comes first: whose turn it is to restart shall not have to wait for it.
+    let loads = gate.loads().await;
+    // The role comes before the turn: whose turn it is to restart shall not have to wait for it.
     let role_is_free = gate.has(role).await;
     let turn = gate.has_restarts().await;
     let (ids, took) = under_load(&gate, gate.stack().restart(role)).await?;
-    drop((turn, role_is_free));
+    drop((turn, role_is_free, loads));
     completed(&gate, &ids, took).await
 }
 
 /// The one process of the embedded engine is started anew while jobs are submitted.
 pub(super) async fn survives_restart_of_all(gate: Gate) -> Outcome {
+    let loads = gate.loads().await;
     // Whoever needs any role needs this one as well.
     let all_are_free = gate.has(Role::ReadModel).await;
     let (ids, took) = under_load(&gate, gate.stack().restart_process()).await?;
-    drop(all_are_free);
+    drop((all_are_free, loads));
     completed(&gate, &ids, took).await
 }
 
