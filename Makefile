@@ -12,6 +12,9 @@ ODD := $(TARGET_DIR)/debug/odd
 # `up`, `test` and `lint` share one profile and one set of features, so that nothing is compiled twice.
 FEATURES := --features odd/failpoints
 
+# What is built to be used knows its commit. `build`, `test` and `lint` do not, so that a commit compiles nothing anew.
+WITH_COMMIT := ODD_COMMIT=$$(./scripts/commit.sh)
+
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
@@ -41,11 +44,11 @@ lint: setup ## Check formatting and lints
 	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 
 release: setup ## Build the optimised binary
-	cargo build --locked --release -p odd
+	$(WITH_COMMIT) cargo build --locked --release -p odd
 	@echo "the binary is $(TARGET_DIR)/release/odd"
 
 install: setup ## Install `odd` for this user
-	cargo install --path cli --locked
+	$(WITH_COMMIT) cargo install --path cli --locked
 
 bench: release ## Measure on an instance of its own, removed afterwards
 	./scripts/bench.sh $(TARGET_DIR)/release/odd

@@ -16,21 +16,11 @@ version_of_workspace() {
     sed -n '/^\[workspace.package\]/,/^\[[^w]/s/^version = "\(.*\)"$/\1/p' Cargo.toml
 }
 
-# With a mark where the checkout has changes: such an image is not that commit's.
-commit_of_checkout() {
-    local commit
-    commit=$(git rev-parse --short=12 HEAD 2>/dev/null) || commit=unknown
-    if [ -n "$(git status --porcelain --untracked-files=no 2>/dev/null)" ]; then
-        commit=$commit-changed
-    fi
-    printf %s "$commit"
-}
-
 # The target has to be named, so that the flags are those of the binary only and not of procedural macros. Of Swagger UI's files, three that
 # its page never loads are left out (2.3 MB).
 build_binary() {
-    local target=$1
-    SWAGGER_UI_OVERWRITE_FOLDER=$PWD/compose/odd/swagger-ui \
+    local target=$1 commit=$2
+    ODD_COMMIT=$commit SWAGGER_UI_OVERWRITE_FOLDER=$PWD/compose/odd/swagger-ui \
         RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile image --package odd --target "$target"
 }
 
@@ -47,14 +37,14 @@ from_binary() {
 main() {
     local version commit target arguments
     version=$(version_of_workspace)
-    commit=$(commit_of_checkout)
+    commit=$(scripts/commit.sh)
     target=$(rustc -vV | sed -n 's/^host: //p')
     arguments=(--quiet --build-arg "VERSION=$version" --build-arg "COMMIT=$commit"
         --tag "$repository:$version" --tag "$repository:$commit")
     case $target in
         *-linux-gnu)
             say "building a static binary for $target"
-            build_binary "$target"
+            build_binary "$target" "$commit"
             from_binary "${CARGO_TARGET_DIR:-target}/$target/image/odd"
             ;;
         *)
