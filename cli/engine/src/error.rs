@@ -83,6 +83,20 @@ impl From<DockerError> for EngineError {
     }
 }
 
+/// An error with its causes, in one line. A cause whose text is told already is not repeated.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// Says what was tried when the file system refuses.
 pub(crate) trait IoContext<T> {
     /// With the action, as in «cannot {action} {path}».

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::query_parameters::{InspectNetworkOptions, RemoveVolumeOptionsBuilder};
 
-use super::call::{self, reason, status, unless_gone};
+use super::apply::teardown::{self, Leave};
+use super::error::call::{self, reason, status, unless_gone};
+use super::event::reporter::{Progress, Reporter};
 use super::host::{self, Engine};
-use super::present::{self, Container, Thing};
-use super::reporter::{Progress, Reporter};
-use super::teardown::{self, Leave};
+use super::plan::present::{self, Container, Thing};
 use super::{Credentials, DockerError, DownOptions, Event, StackFile, labels, project_name};
 use crate::embedded;
 use crate::error::{EngineError, IoContext};

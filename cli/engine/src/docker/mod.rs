@@ -1,11 +1,7 @@
 //! The Docker engine: plans a stack from the compose files, applies the plan through the Docker API, watches and removes it.
 
 mod apply;
-mod body;
-mod call;
-mod check;
 pub mod credentials;
-mod diagnosis;
 pub mod down;
 pub mod error;
 pub mod event;
@@ -15,24 +11,13 @@ mod labels;
 pub mod logs;
 pub mod options;
 pub mod plan;
-mod planner;
-mod present;
-mod published;
-mod remedy;
-mod report;
-mod reporter;
 pub mod restart;
 #[cfg(test)]
 mod sample;
-mod secrets;
 pub mod state;
 pub mod status;
 pub mod stop;
-mod teardown;
 pub mod up;
-mod upload;
-mod wanted;
-mod watch;
 
 pub use credentials::Credentials;
 pub use down::{Down, down};

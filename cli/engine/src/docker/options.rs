@@ -4,6 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use odd_contracts::VERSION;
+
+use super::image::{RoleImage, RoleRequest};
+use super::project_name;
+use crate::compose::{LoadOptions, Source};
+use crate::instance::Instance;
+
 /// How a stack shall be started.
 #[derive(Clone, Debug)]
 pub struct UpOptions {
@@ -23,6 +30,46 @@ pub struct UpOptions {
     pub wait_timeout: Duration,
     /// Plan only: nothing is changed (`--dry-run`).
     pub dry_run: bool,
+}
+
+impl UpOptions {
+    /// Where the compose files are taken from.
+    pub(crate) fn source(&self) -> Source {
+        self.project_dir
+            .clone()
+            .map_or(Source::Embedded, Source::Directory)
+    }
+
+    /// What the image of the roles is to be made of, on the engine at this address.
+    pub(crate) fn role_request(&self, instance: &Instance, docker_host: &str) -> RoleRequest {
+        RoleRequest {
+            program: self.program.clone(),
+            version: VERSION.to_owned(),
+            commit: option_env!("ODD_COMMIT").map(str::to_owned),
+            home: instance.home.clone(),
+            project_dir: self.project_dir.clone(),
+            offline: self.offline,
+            build: self.build,
+            docker_host: docker_host.to_owned(),
+        }
+    }
+
+    /// How the compose files are read. Secrets are not among the variables, so that they have the values that are documented.
+    pub(crate) fn load_options(&self, instance: &Instance, role: &RoleImage) -> LoadOptions {
+        let variables = [
+            ("ODD_IMAGE", role.reference.clone()),
+            ("ODD_INSTANCE", instance.name.to_string()),
+            ("ODD_PORT_OFFSET", instance.port_offset.to_string()),
+        ];
+        LoadOptions {
+            project: project_name(instance),
+            offline: self.offline,
+            profiles: self.profiles.clone(),
+            scale: self.scale.clone(),
+            port_offset: instance.port_offset,
+            variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
+        }
+    }
 }
 
 /// How a stack shall be stopped.

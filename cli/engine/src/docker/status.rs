@@ -6,9 +6,9 @@ use bollard::query_parameters::InspectContainerOptions;
 use odd_contracts::Timestamp;
 use serde::Serialize;
 
-use super::call::{refused, status as status_of};
-use super::check::{self, Command};
-use super::present::{self, Container};
+use super::apply::check::{self, Command};
+use super::error::call::{refused, status as status_of};
+use super::plan::present::{self, Container};
 use super::{DockerError, StackFile, host, project_name};
 use crate::error::EngineError;
 use crate::instance::Instance;

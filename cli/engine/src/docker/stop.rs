@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::present::{self, Container};
-use super::reporter::{Progress, Reporter};
-use super::teardown::{self, Leave};
+use super::apply::teardown::{self, Leave};
+use super::event::reporter::{Progress, Reporter};
+use super::plan::present::{self, Container};
 use super::{DockerError, Event, host, project_name};
 use crate::error::EngineError;
 use crate::instance::Instance;

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use odd_contracts::{Timestamp, VERSION};
 
 use super::apply::Stage;
+use super::apply::published;
+use super::credentials::secrets::{self, Places};
 use super::event::Event;
+use super::event::report;
+use super::event::reporter::{Progress, Reporter};
 use super::host::{self, Engine, Surroundings};
 use super::image::{self, RoleImage, RoleRequest};
+use super::plan::planner;
+use super::plan::present::{self, Present};
+use super::plan::wanted::{Wanted, wanted};
 use super::plan::{ImageStep, Plan};
-use super::present::{self, Present};
-use super::reporter::{Progress, Reporter};
-use super::secrets::{self, Places};
-use super::wanted::{Wanted, wanted};
-use super::{
-    Credentials, DockerError, NAME, StackFile, StartupReport, UpOptions, planner, project_name, published,
-    report,
-};
-use crate::compose::{self, LoadOptions, Project, Source};
+use super::{Credentials, DockerError, NAME, StackFile, StartupReport, UpOptions, project_name};
+use crate::compose::{self, Project, Source};
 use crate::error::EngineError;
 use crate::instance::Instance;
 use crate::lock::InstanceLock;
@@ -149,25 +149,13 @@ impl Start<'_> {
     /// Reads the compose files with the variables of the instance, and finds out which images they need.
     async fn prepare(&self, present: &Present) -> Result<Prepared, EngineError> {
         let (instance, options, client) = (self.instance, self.options, &self.engine.client);
-        let source = options
-            .project_dir
-            .clone()
-            .map_or(Source::Embedded, Source::Directory);
+        let source = options.source();
         let stack = StackFile::of(instance)?;
         self.tell_other_host(stack.as_ref());
-        let request = RoleRequest {
-            program: options.program.clone(),
-            version: VERSION.to_owned(),
-            commit: option_env!("ODD_COMMIT").map(str::to_owned),
-            home: instance.home.clone(),
-            project_dir: options.project_dir.clone(),
-            offline: options.offline,
-            build: options.build,
-            docker_host: self.engine.info.address.clone(),
-        };
+        let request = options.role_request(instance, &self.engine.info.address);
         let defaults = compose::variables(&source).map_err(DockerError::from)?;
         let role = image::role(client, &request).await.map_err(DockerError::from)?;
-        let mut load = self.load_options(&role);
+        let mut load = options.load_options(instance, &role);
         let secrets: Vec<String> = defaults
             .into_keys()
             .filter(|name| Credentials::is_secret(name))
@@ -207,23 +195,6 @@ impl Start<'_> {
             self.reporter.notice(format!(
                 "this instance was started at {there} before; what is there is left alone"
             ));
-        }
-    }
-
-    fn load_options(&self, role: &RoleImage) -> LoadOptions {
-        let (instance, options) = (self.instance, self.options);
-        let variables = [
-            ("ODD_IMAGE", role.reference.clone()),
-            ("ODD_INSTANCE", instance.name.to_string()),
-            ("ODD_PORT_OFFSET", instance.port_offset.to_string()),
-        ];
-        LoadOptions {
-            project: project_name(instance),
-            offline: options.offline,
-            profiles: options.profiles.clone(),
-            scale: options.scale.clone(),
-            port_offset: instance.port_offset,
-            variables: variables.map(|(name, value)| (name.to_owned(), value)).into(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::machine::{free_space, mebibytes};
 use super::{Check, CheckState, DoctorOptions, Purpose, remedy};
-use crate::compose::{self, LoadOptions, Project, Source};
-use crate::docker::image::{self, Availability, RoleRequest};
+use crate::compose::{self, Project};
+use crate::docker::image::{self, Availability};
 use crate::docker::{DockerError, Engine, HostInfo, UpOptions, connect};
 use crate::error::EngineError;
 use crate::instance::Instance;
@@ -98,34 +98,10 @@ async fn with_engine(
     options: &UpOptions,
     limit: Duration,
 ) -> Result<(Project, Availability), DockerError> {
-    let request = RoleRequest {
-        program: options.program.clone(),
-        version: odd_contracts::VERSION.to_owned(),
-        commit: option_env!("ODD_COMMIT").map(str::to_owned),
-        home: instance.home.clone(),
-        project_dir: options.project_dir.clone(),
-        offline: options.offline,
-        build: options.build,
-        docker_host: engine.info.address.clone(),
-    };
+    let request = options.role_request(instance, &engine.info.address);
     let role = image::role(&engine.client, &request).await?;
-    let source = options
-        .project_dir
-        .clone()
-        .map_or(Source::Embedded, Source::Directory);
-    // Passwords as they are documented: nothing is started with them.
-    let mut variables = compose::variables(&source)?;
-    variables.insert("ODD_IMAGE".to_owned(), role.reference.clone());
-    variables.insert("ODD_INSTANCE".to_owned(), instance.name.to_string());
-    let load = LoadOptions {
-        project: format!("odd-{}", instance.name),
-        offline: options.offline,
-        profiles: options.profiles.clone(),
-        scale: options.scale.clone(),
-        port_offset: instance.port_offset,
-        variables,
-    };
-    let project = compose::load(&source, &load)?;
+    // Nothing is started, so that passwords may be those that are documented.
+    let project = compose::load(&options.source(), &options.load_options(instance, &role))?;
     let images = image::availability(&engine.client, &project, &role, limit).await?;
     Ok((project, images))
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::compose::{Condition, Dependency};
+use crate::docker::plan::wanted::{Wanted, WantedContainer};
 use crate::docker::plan::{Action, Plan};
-use crate::docker::wanted::{Wanted, WantedContainer};
 
 /// How far a container is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,8 +231,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::docker::plan::wanted::wanted;
     use crate::docker::sample::{dependency, project, service};
-    use crate::docker::wanted::wanted;
     use crate::instance::{Home, Instance};
 
     fn board() -> Board {

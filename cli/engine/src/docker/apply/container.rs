@@ -11,19 +11,19 @@ use bollard::query_parameters::{
 };
 
 use super::board::{Board, Dependencies, Phase};
+use super::published;
 use super::resources::{self, NetworkIds};
+use super::teardown;
+use super::watch::{Stop, Watch};
 use super::{Failure, Stage};
-use crate::docker::call::{self, Asked, reason, status};
-use crate::docker::diagnosis::{self, End, taken_port};
 use crate::docker::error::DockerError;
+use crate::docker::error::call::{self, Asked, reason, status};
+use crate::docker::error::diagnosis::{self, End, taken_port};
 use crate::docker::event::ContainerState;
 use crate::docker::labels;
 use crate::docker::plan::Action;
-use crate::docker::present::State;
-use crate::docker::published;
-use crate::docker::teardown;
-use crate::docker::wanted::WantedContainer;
-use crate::docker::watch::{Stop, Watch};
+use crate::docker::plan::present::State;
+use crate::docker::plan::wanted::WantedContainer;
 
 /// How often a container is started anew where a second network of its network's name was in the way.
 const ATTEMPTS: usize = 3;

@@ -4,8 +4,12 @@
 //! again by its labels: containers that were not completed are made anew by the next plan.
 
 mod board;
+pub(super) mod check;
 mod container;
+pub(super) mod published;
 mod resources;
+pub(super) mod teardown;
+pub(super) mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +17,14 @@ use bollard::Docker;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::diagnosis;
+use self::teardown::Leave;
+use super::error::diagnosis;
 use super::error::{DockerError, Trouble};
+use super::event::reporter::Reporter;
 use super::host::Engine;
+use super::plan::present::{Container, Present};
+use super::plan::wanted::Wanted;
 use super::plan::{Action, Plan, Step};
-use super::present::{Container, Present};
-use super::reporter::Reporter;
-use super::teardown::{self, Leave};
-use super::wanted::Wanted;
 use crate::instance::Instance;
 
 use resources::NetworkIds;
@@ -143,7 +147,7 @@ impl Stage<'_> {
     }
 
     fn tell(&self, trouble: &Trouble) {
-        use super::event::ContainerState::Failed;
+        use crate::docker::event::ContainerState::Failed;
         self.reporter
             .container(&trouble.service, &trouble.container, Failed, None);
         self.reporter.tell(trouble.event());

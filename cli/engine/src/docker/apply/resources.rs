@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use bollard::models::NetworkCreateRequest;
 
 use super::Stage;
-use crate::docker::call::{Asked, refused, status};
 use crate::docker::error::DockerError;
+use crate::docker::error::call::{Asked, refused, status};
 use crate::docker::event::Event;
 use crate::docker::plan::Action;
-use crate::docker::present::{self, Thing};
-use crate::docker::wanted::{WantedNetwork, WantedVolume};
+use crate::docker::plan::present::{self, Thing};
+use crate::docker::plan::wanted::{WantedNetwork, WantedVolume};
 
 /// Ids of the networks of a project by name. Containers are attached by id: an engine may have two networks of one name, since a request
 /// that was given up is carried out all the same.

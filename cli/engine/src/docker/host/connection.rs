@@ -10,8 +10,8 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::address::Address;
 use super::{Engine, HostInfo};
-use crate::docker::call::{io_kind, reason, status};
 use crate::docker::error::DockerError;
+use crate::docker::error::call::{io_kind, reason, status};
 
 /// Oldest version of the API that will do: that of Docker 20.10 and of Podman.
 const OLDEST_API: (u32, u32) = (1, 41);

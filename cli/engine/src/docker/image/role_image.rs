@@ -370,7 +370,7 @@ async fn remove_earlier(docker: &Docker, request: &RoleRequest, current: &str) {
         .into_iter()
         .filter(|image| now - image.created > KEPT)
         .flat_map(|image| image.repo_tags);
-    for tag in old.filter(|tag| tag != current && tag.starts_with(LOCAL)) {
+    for tag in old.filter(|tag| tag != current && tag.starts_with(&format!("{LOCAL}:"))) {
         // Without force: whatever a container uses, running or not, stays.
         let options = RemoveImageOptionsBuilder::new().force(false).build();
         let _ = docker.remove_image(&tag, Some(options), None).await;

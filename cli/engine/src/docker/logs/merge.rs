@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::LogLine;
 use super::reader::{Item, Line, Reader};
 use crate::docker::DockerError;
-use crate::docker::present::Container;
+use crate::docker::plan::present::Container;
 
 /// Lines of a container that wait to be taken.
 const BUFFER: usize = 4_096;

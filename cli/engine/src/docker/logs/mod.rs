@@ -13,8 +13,9 @@ use odd_contracts::Timestamp;
 
 use self::merge::{Ended, Live};
 use self::reader::Reader;
+use super::plan::present;
 use super::stop::choose;
-use super::{host, present, project_name};
+use super::{host, project_name};
 use crate::error::EngineError;
 use crate::instance::Instance;
 

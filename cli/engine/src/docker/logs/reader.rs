@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use super::assembly::Assembly;
 use super::{LogLine, LogOptions};
 use crate::docker::DockerError;
-use crate::docker::call::{refused, status};
-use crate::docker::present::{self, Container};
+use crate::docker::error::call::{refused, status};
+use crate::docker::plan::present::{self, Container};
 
 /// How often it is looked which containers there are.
 const DISCOVERY: Duration = Duration::from_millis(300);

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::apply::Stage;
-use super::error::DockerError;
-use super::plan::Action;
-use super::present::State;
+use super::Stage;
+use crate::docker::error::DockerError;
+use crate::docker::plan::Action;
+use crate::docker::plan::present::State;
 use crate::instance::Instance;
 use crate::ports;
 
@@ -17,7 +17,7 @@ const STEP: usize = 100;
 ///
 /// # Errors
 /// [`DockerError::PortTaken`] for the first that is not.
-pub(super) fn check(stage: &Stage<'_>) -> Result<(), DockerError> {
+pub(in crate::docker) fn check(stage: &Stage<'_>) -> Result<(), DockerError> {
     // Ports of our own containers are free by the time that they are needed.
     let ours: BTreeSet<u16> = stage
         .present
@@ -44,7 +44,7 @@ pub(super) fn check(stage: &Stage<'_>) -> Result<(), DockerError> {
 }
 
 /// That a port is in use, and by whom.
-pub(super) fn taken(stage: &Stage<'_>, service: &str, port: u16) -> DockerError {
+pub(in crate::docker) fn taken(stage: &Stage<'_>, service: &str, port: u16) -> DockerError {
     let container = owner(stage, port);
     let holder = || ports::holder(&stage.instance.home, port);
     DockerError::PortTaken {

@@ -1,11 +1,11 @@
 //! What mends what can go wrong.
 
-use super::error::DockerError;
+use super::DockerError;
 
 const EMBEDDED: &str = "or do without Docker: odd up --engine embedded";
 
 /// What to try next; the errors of compose files and images speak for themselves.
-pub(super) fn of(error: &DockerError) -> String {
+pub(in crate::docker) fn of(error: &DockerError) -> String {
     match error {
         DockerError::NoEngine { .. } => format!("{}, {EMBEDDED}", install()),
         DockerError::PermissionDenied { host } => permission(host),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::apply::Timing;
-use super::event::{ServiceTiming, StartupReport};
 use super::reporter::millis;
+use super::{ServiceTiming, StartupReport};
+use crate::docker::apply::Timing;
 
 /// A service: its slowest replica counts.
 struct Whole {
@@ -16,7 +16,7 @@ struct Whole {
 }
 
 /// Puts the report together. `begin` is when the command began, `images` when every image was there.
-pub(super) fn report(begin: Instant, images: Instant, timings: &[Timing]) -> StartupReport {
+pub(in crate::docker) fn report(begin: Instant, images: Instant, timings: &[Timing]) -> StartupReport {
     let services = by_service(timings);
     let timing = |(name, whole): (&String, &Whole)| ServiceTiming {
         service: name.clone(),

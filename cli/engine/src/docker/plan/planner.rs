@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::error::DockerError;
-use super::labels;
-use super::plan::{Action, ContainerStep, ImageStep, Plan, Step};
 use super::present::{Container, Present, State, Thing, bare_id};
 use super::wanted::{LAYOUT, Wanted, WantedContainer, WantedNetwork};
+use super::{Action, ContainerStep, ImageStep, Plan, Step};
+use crate::docker::error::DockerError;
+use crate::docker::labels;
 
 /// What has to be done. `made` names the containers that an earlier `up` made: one of them that is not there was removed by hand.
 ///
 /// # Errors
 /// [`DockerError::NameTaken`] where a name belongs to somebody else, [`DockerError::NewerVolumes`] where a newer release made the data, and
 /// [`DockerError::Refused`] where something that others make is not there.
-pub(super) fn plan(
+pub(in crate::docker) fn plan(
     wanted: &Wanted,
     present: &Present,
     images: Vec<ImageStep>,

@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 use bollard::Docker;
 use bollard::query_parameters::InspectContainerOptions;
 
-use super::call::Asked;
-use super::present::{Container, Present};
-use super::{Credentials, DockerError};
 use crate::compose::{self, LoadOptions, Mount, Project, Service, Source};
+use crate::docker::error::call::Asked;
+use crate::docker::plan::present::{Container, Present};
+use crate::docker::{Credentials, DockerError};
 use crate::error::EngineError;
 use crate::instance::Instance;
 
 /// What the files are read with to find out where secrets go.
-pub(super) struct Places<'a> {
-    pub(super) source: &'a Source,
-    pub(super) options: &'a LoadOptions,
+pub(in crate::docker) struct Places<'a> {
+    pub(in crate::docker) source: &'a Source,
+    pub(in crate::docker) options: &'a LoadOptions,
     /// Every variable that is a secret.
-    pub(super) variables: &'a [String],
+    pub(in crate::docker) variables: &'a [String],
 }
 
 /// The secrets of an instance, complete. Nothing is written: [`Credentials::save`] is for when something is made with them.
 ///
 /// # Errors
 /// [`DockerError::CredentialsLost`] where volumes were made with secrets that nobody knows any more.
-pub(super) async fn credentials(
+pub(in crate::docker) async fn credentials(
     client: &Docker,
     instance: &Instance,
     present: &Present,
@@ -166,7 +166,7 @@ async fn environment(
 mod tests {
     use super::*;
     use crate::compose::Volume;
-    use crate::docker::present::Thing;
+    use crate::docker::plan::present::Thing;
     use crate::docker::sample::{project, service};
 
     fn with_environment(name: &str, pairs: &[(&str, String)]) -> Service {

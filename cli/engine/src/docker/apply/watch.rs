@@ -10,10 +10,10 @@ use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, HealthConfig, HealthStatusEnum};
 use bollard::query_parameters::InspectContainerOptions;
 
-use super::call::{refused, status};
 use super::check;
-use super::diagnosis::{self, End};
-use super::error::{DockerError, Trouble};
+use crate::docker::error::call::{refused, status};
+use crate::docker::error::diagnosis::{self, End};
+use crate::docker::error::{DockerError, Trouble};
 
 /// First and longest distance between two looks.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
@@ -27,24 +27,24 @@ const RESTARTS: i64 = 3;
 
 /// What is waited for.
 #[derive(Clone, Debug)]
-pub(super) struct Watch<'a> {
-    pub(super) client: &'a Docker,
-    pub(super) service: &'a str,
+pub(in crate::docker) struct Watch<'a> {
+    pub(in crate::docker) client: &'a Docker,
+    pub(in crate::docker) service: &'a str,
     /// Its name.
-    pub(super) container: &'a str,
+    pub(in crate::docker) container: &'a str,
     /// Whether its end is waited for, not its health.
-    pub(super) one_shot: bool,
+    pub(in crate::docker) one_shot: bool,
     /// Whether it ran before: then it is trusted to run on, and its earlier restarts do not count.
-    pub(super) kept: bool,
+    pub(in crate::docker) kept: bool,
     /// Whether it was paused: what the engine said of its health then does not count.
-    pub(super) let_go: bool,
+    pub(in crate::docker) let_go: bool,
     /// Whether the engine itself asks often while a container starts (API 1.44 and newer).
-    pub(super) engine_asks_early: bool,
+    pub(in crate::docker) engine_asks_early: bool,
 }
 
 /// Why it is not waited any longer.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(in crate::docker) enum Stop {
     /// The container will not become well.
     Trouble(Box<Trouble>),
     /// The engine does not answer.
@@ -54,7 +54,7 @@ pub(super) enum Stop {
 impl Watch<'_> {
     /// Waits until the container is well, or has ended well where that is what it is for. `says` takes what its health check says meanwhile.
     /// Not bounded: whoever calls has a deadline.
-    pub(super) async fn until_well(&self, says: impl Fn(String)) -> Result<(), Stop> {
+    pub(in crate::docker) async fn until_well(&self, says: impl Fn(String)) -> Result<(), Stop> {
         let begin = Instant::now();
         let mut pause = FIRST_LOOK;
         let mut own = check::Rhythm::new(begin);

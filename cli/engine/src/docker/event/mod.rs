@@ -1,5 +1,8 @@
 //! What happens while a stack is started or stopped, as it happens.
 
+pub(super) mod report;
+pub(super) mod reporter;
+
 use serde::Serialize;
 
 use super::plan::Plan;

@@ -8,6 +8,8 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::HealthConfig;
 use futures::StreamExt;
 
+use crate::docker::error::call::reason;
+
 /// A check that was not yet due when a container was started.
 const FIRST: Duration = Duration::from_millis(150);
 /// Shortest and longest distance between two checks.
@@ -22,14 +24,14 @@ const SHOWN: usize = 300;
 
 /// How health is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Command {
+pub(in crate::docker) struct Command {
     arguments: Vec<String>,
     limit: Duration,
 }
 
 impl Command {
     /// Out of a container's settings; none where it has no check.
-    pub(super) fn of(config: &HealthConfig) -> Option<Self> {
+    pub(in crate::docker) fn of(config: &HealthConfig) -> Option<Self> {
         let test = config.test.as_deref()?;
         let arguments = match test.split_first()? {
             (kind, arguments) if kind == "CMD" => arguments.to_vec(),
@@ -49,14 +51,14 @@ impl Command {
     }
 
     /// Runs it in a container.
-    pub(super) async fn run(&self, client: &Docker, container: &str) -> Outcome {
+    pub(in crate::docker) async fn run(&self, client: &Docker, container: &str) -> Outcome {
         match tokio::time::timeout(self.limit, self.execute(client, container)).await {
             Ok(Ok((0, _))) => Outcome::Passed,
             Ok(Ok((code, output))) => {
                 Outcome::Failed(shown(&output).unwrap_or_else(|| format!("exit code {code}")))
             }
             // It is about to stop, or the engine is: whoever looks at it next will tell.
-            Ok(Err(error)) => Outcome::Failed(super::call::reason(&error)),
+            Ok(Err(error)) => Outcome::Failed(reason(&error)),
             Err(_) => Outcome::Failed(format!("it takes longer than {} s", self.limit.as_secs_f32())),
         }
     }
@@ -88,7 +90,7 @@ impl Command {
 
 /// What a check came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in crate::docker) enum Outcome {
     /// The container is healthy.
     Passed,
     /// It is not, and what the check wrote.
@@ -96,21 +98,26 @@ pub(super) enum Outcome {
 }
 
 /// When the next check is due. One that is costly runs less often.
-pub(super) struct Rhythm {
+pub(in crate::docker) struct Rhythm {
     next: Instant,
 }
 
 impl Rhythm {
-    pub(super) fn new(begin: Instant) -> Self {
+    pub(in crate::docker) fn new(begin: Instant) -> Self {
         Self { next: begin + FIRST }
     }
 
-    pub(super) fn is_due(&self) -> bool {
+    pub(in crate::docker) fn is_due(&self) -> bool {
         Instant::now() >= self.next
     }
 
     /// Runs a check and sets the time of the next.
-    pub(super) async fn run(&mut self, client: &Docker, container: &str, command: &Command) -> Outcome {
+    pub(in crate::docker) async fn run(
+        &mut self,
+        client: &Docker,
+        container: &str,
+        command: &Command,
+    ) -> Outcome {
         let begin = Instant::now();
         let outcome = command.run(client, container).await;
         self.next = Instant::now() + (begin.elapsed() * SHARE).clamp(SHORTEST, LONGEST);
@@ -119,7 +126,7 @@ impl Rhythm {
 }
 
 /// What is shown of a check's output: one line; none where there is nothing.
-pub(super) fn shown(output: &str) -> Option<String> {
+pub(in crate::docker) fn shown(output: &str) -> Option<String> {
     let line = output.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then(|| line.chars().take(SHOWN).collect())
 }

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::compose::{Condition, Project, Volume};
 use crate::docker::plan::LeftOut;
+use crate::docker::plan::wanted::wanted;
 use crate::docker::sample::{dependency, project, service};
-use crate::docker::wanted::wanted;
 use crate::instance::{Home, Instance};
 
 const RELEASE: &str = "1.2.3";

@@ -6,72 +6,72 @@ use std::net::IpAddr;
 use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkCreateRequest, VolumeCreateRequest};
 use sha2::{Digest, Sha256};
 
+use super::LeftOut;
 use super::body::{body, endpoint, networks};
-use super::error::DockerError;
-use super::labels;
-use super::plan::LeftOut;
 use super::upload::{Upload, uploads};
 use crate::compose::model::hex;
 use crate::compose::{Condition, Dependency, Network, Project, Service, Volume};
+use crate::docker::error::DockerError;
+use crate::docker::labels;
 use crate::instance::Instance;
 
 /// Layout of the data in the volumes that this release makes and understands.
-pub(super) const LAYOUT: u32 = 1;
+pub(in crate::docker) const LAYOUT: u32 = 1;
 
 /// Everything of a project.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(in crate::docker) struct Wanted {
     /// Name of the project.
-    pub(super) project: String,
-    pub(super) networks: Vec<WantedNetwork>,
-    pub(super) volumes: Vec<WantedVolume>,
+    pub(in crate::docker) project: String,
+    pub(in crate::docker) networks: Vec<WantedNetwork>,
+    pub(in crate::docker) volumes: Vec<WantedVolume>,
     /// Containers, dependencies first.
-    pub(super) containers: Vec<WantedContainer>,
+    pub(in crate::docker) containers: Vec<WantedContainer>,
     /// Every service that the files have and that is on, also with no containers.
-    pub(super) services: BTreeSet<String>,
-    pub(super) left_out: Vec<LeftOut>,
+    pub(in crate::docker) services: BTreeSet<String>,
+    pub(in crate::docker) left_out: Vec<LeftOut>,
 }
 
 /// A network.
 #[derive(Clone, Debug)]
-pub(super) struct WantedNetwork {
-    pub(super) name: String,
+pub(in crate::docker) struct WantedNetwork {
+    pub(in crate::docker) name: String,
     /// What it is created from; none where somebody else makes it.
-    pub(super) request: Option<NetworkCreateRequest>,
-    pub(super) hash: String,
+    pub(in crate::docker) request: Option<NetworkCreateRequest>,
+    pub(in crate::docker) hash: String,
 }
 
 /// A volume.
 #[derive(Clone, Debug)]
-pub(super) struct WantedVolume {
-    pub(super) name: String,
+pub(in crate::docker) struct WantedVolume {
+    pub(in crate::docker) name: String,
     /// What it is created from; none where somebody else makes it.
-    pub(super) request: Option<VolumeCreateRequest>,
+    pub(in crate::docker) request: Option<VolumeCreateRequest>,
 }
 
 /// A container.
 #[derive(Clone, Debug)]
-pub(super) struct WantedContainer {
-    pub(super) service: String,
-    pub(super) number: u32,
-    pub(super) name: String,
+pub(in crate::docker) struct WantedContainer {
+    pub(in crate::docker) service: String,
+    pub(in crate::docker) number: u32,
+    pub(in crate::docker) name: String,
     /// Id of its image; none where the engine does not have it yet.
-    pub(super) image_id: Option<String>,
-    pub(super) hash: String,
-    pub(super) body: ContainerCreateBody,
-    pub(super) platform: Option<String>,
+    pub(in crate::docker) image_id: Option<String>,
+    pub(in crate::docker) hash: String,
+    pub(in crate::docker) body: ContainerCreateBody,
+    pub(in crate::docker) platform: Option<String>,
     /// Further networks, to which it is attached before it starts.
-    pub(super) further_networks: Vec<(String, EndpointSettings)>,
-    pub(super) uploads: Vec<Upload>,
-    pub(super) depends_on: BTreeMap<String, Dependency>,
+    pub(in crate::docker) further_networks: Vec<(String, EndpointSettings)>,
+    pub(in crate::docker) uploads: Vec<Upload>,
+    pub(in crate::docker) depends_on: BTreeMap<String, Dependency>,
     /// Whether others wait for its end, not for its health.
-    pub(super) one_shot: bool,
+    pub(in crate::docker) one_shot: bool,
     /// Addresses and ports on the engine's machine.
-    pub(super) ports: Vec<(Option<IpAddr>, u16)>,
+    pub(in crate::docker) ports: Vec<(Option<IpAddr>, u16)>,
 }
 
 /// Puts together what a project wants. `image_ids` are those that the engine has, by reference; `release` is the version of this build.
-pub(super) fn wanted(
+pub(in crate::docker) fn wanted(
     project: &Project,
     instance: &Instance,
     image_ids: &BTreeMap<String, String>,

@@ -6,13 +6,13 @@ use bollard::Docker;
 use bollard::models::{ContainerSummary, Volume};
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
 
-use super::call::Asked;
-use super::error::DockerError;
-use super::labels;
+use crate::docker::error::DockerError;
+use crate::docker::error::call::Asked;
+use crate::docker::labels;
 
 /// In which state a container is, in the engine's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::docker) enum State {
     /// Made and never started.
     Created,
     /// It runs.
@@ -45,59 +45,59 @@ impl State {
 
 /// A container that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Container {
-    pub(super) id: String,
-    pub(super) name: String,
+pub(in crate::docker) struct Container {
+    pub(in crate::docker) id: String,
+    pub(in crate::docker) name: String,
     /// Reference of its image.
-    pub(super) image: String,
+    pub(in crate::docker) image: String,
     /// Id of its image.
-    pub(super) image_id: String,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) state: State,
+    pub(in crate::docker) image_id: String,
+    pub(in crate::docker) labels: BTreeMap<String, String>,
+    pub(in crate::docker) state: State,
     /// In the engine's words, such as `Exited (1) 3 seconds ago` or `Up 2 minutes (healthy)`.
-    pub(super) status: String,
+    pub(in crate::docker) status: String,
     /// Ports on the engine's machine.
-    pub(super) ports: BTreeSet<u16>,
+    pub(in crate::docker) ports: BTreeSet<u16>,
     /// Volumes by name.
-    pub(super) volumes: Vec<String>,
+    pub(in crate::docker) volumes: Vec<String>,
     /// Networks by id.
-    pub(super) networks: Vec<String>,
+    pub(in crate::docker) networks: Vec<String>,
 }
 
 impl Container {
     /// The value of a label; empty where it has none.
-    pub(super) fn label(&self, name: &str) -> &str {
+    pub(in crate::docker) fn label(&self, name: &str) -> &str {
         self.labels.get(name).map_or("", String::as_str)
     }
 
     /// Its compose service.
-    pub(super) fn service(&self) -> &str {
+    pub(in crate::docker) fn service(&self) -> &str {
         self.label(labels::SERVICE)
     }
 
     /// Number of the replica; 1 where it has none.
-    pub(super) fn number(&self) -> u32 {
+    pub(in crate::docker) fn number(&self) -> u32 {
         self.label(labels::NUMBER).parse().unwrap_or(1)
     }
 
     /// Whether `odd` made it.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(in crate::docker) fn is_ours(&self) -> bool {
         !self.label(labels::INSTANCE).is_empty()
     }
 
     /// Whether its health check fails for good.
-    pub(super) fn is_unhealthy(&self) -> bool {
+    pub(in crate::docker) fn is_unhealthy(&self) -> bool {
         self.state == State::Running && self.status.contains("(unhealthy)")
     }
 
     /// How it ended; none where it did not.
-    pub(super) fn exit_code(&self) -> Option<i64> {
+    pub(in crate::docker) fn exit_code(&self) -> Option<i64> {
         let behind = self.status.strip_prefix("Exited (")?;
         behind.split(')').next()?.parse().ok()
     }
 
     /// Services that it waits for.
-    pub(super) fn dependencies(&self) -> Vec<String> {
+    pub(in crate::docker) fn dependencies(&self) -> Vec<String> {
         labels::dependencies(self.label(labels::DEPENDS_ON))
     }
 
@@ -134,22 +134,22 @@ impl Container {
 }
 
 /// An id without the name of its algorithm, which some engines leave out.
-pub(super) fn bare_id(id: &str) -> &str {
+pub(in crate::docker) fn bare_id(id: &str) -> &str {
     id.strip_prefix("sha256:").unwrap_or(id)
 }
 
 /// A network or volume that is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Thing {
+pub(in crate::docker) struct Thing {
     /// Its id; its name, where it has none.
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) labels: BTreeMap<String, String>,
+    pub(in crate::docker) id: String,
+    pub(in crate::docker) name: String,
+    pub(in crate::docker) labels: BTreeMap<String, String>,
 }
 
 impl Thing {
     /// Whether it belongs to this project.
-    pub(super) fn is_of(&self, project: &str) -> bool {
+    pub(in crate::docker) fn is_of(&self, project: &str) -> bool {
         self.labels.get(labels::PROJECT).is_some_and(|of| of == project)
     }
 
@@ -164,19 +164,19 @@ impl Thing {
 
 /// What is there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Present {
+pub(in crate::docker) struct Present {
     /// Containers of the project.
-    pub(super) containers: Vec<Container>,
+    pub(in crate::docker) containers: Vec<Container>,
     /// Containers of others.
-    pub(super) foreign: Vec<Container>,
+    pub(in crate::docker) foreign: Vec<Container>,
     /// Every network.
-    pub(super) networks: Vec<Thing>,
+    pub(in crate::docker) networks: Vec<Thing>,
     /// Every volume.
-    pub(super) volumes: Vec<Thing>,
+    pub(in crate::docker) volumes: Vec<Thing>,
 }
 
 /// Looks at everything in the engine.
-pub(super) async fn everything(client: &Docker, project: &str) -> Result<Present, DockerError> {
+pub(in crate::docker) async fn everything(client: &Docker, project: &str) -> Result<Present, DockerError> {
     let (containers, networks, volumes) =
         futures::try_join!(list(client, None), networks(client), volumes(client))?;
     let (containers, foreign) = containers
@@ -191,7 +191,10 @@ pub(super) async fn everything(client: &Docker, project: &str) -> Result<Present
 }
 
 /// The containers of a project, running or not, by service and number.
-pub(super) async fn containers(client: &Docker, project: &str) -> Result<Vec<Container>, DockerError> {
+pub(in crate::docker) async fn containers(
+    client: &Docker,
+    project: &str,
+) -> Result<Vec<Container>, DockerError> {
     let mut found = list(client, Some(project)).await?;
     found.sort_by(|a, b| (a.service(), a.number(), &a.name).cmp(&(b.service(), b.number(), &b.name)));
     Ok(found)
@@ -215,7 +218,7 @@ async fn list(client: &Docker, project: Option<&str>) -> Result<Vec<Container>, 
 }
 
 /// Every network of the engine.
-pub(super) async fn networks(client: &Docker) -> Result<Vec<Thing>, DockerError> {
+pub(in crate::docker) async fn networks(client: &Docker) -> Result<Vec<Thing>, DockerError> {
     let found = client
         .list_networks(None::<ListNetworksOptions>)
         .await
@@ -231,7 +234,7 @@ pub(super) async fn networks(client: &Docker) -> Result<Vec<Thing>, DockerError>
 }
 
 /// Every volume of the engine.
-pub(super) async fn volumes(client: &Docker) -> Result<Vec<Thing>, DockerError> {
+pub(in crate::docker) async fn volumes(client: &Docker) -> Result<Vec<Thing>, DockerError> {
     let found = client
         .list_volumes(None::<ListVolumesOptions>)
         .await

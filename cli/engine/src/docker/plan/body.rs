@@ -9,12 +9,12 @@ use bollard::models::{
     RestartPolicy as DockerRestart, RestartPolicyNameEnum,
 };
 
-use super::labels;
 use super::upload;
 use crate::compose::{Healthcheck, Logging, Mount, Project, RestartPolicy, Service};
+use crate::docker::labels;
 
 /// What a replica of a service is created from; labels that say who made it are not in it yet.
-pub(super) fn body(project: &Project, service: &Service, container: &str) -> ContainerCreateBody {
+pub(in crate::docker) fn body(project: &Project, service: &Service, container: &str) -> ContainerCreateBody {
     let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
     let published = service
         .ports
@@ -202,7 +202,7 @@ fn memory_file_systems(service: &Service) -> Option<HashMap<String, String>> {
 }
 
 /// Names in the engine of the networks that a service is attached to, the first one first.
-pub(super) fn networks(project: &Project, service: &Service) -> Vec<String> {
+pub(in crate::docker) fn networks(project: &Project, service: &Service) -> Vec<String> {
     let name = |key: &String| {
         project
             .networks
@@ -228,7 +228,7 @@ fn networking(project: &Project, service: &Service, container: &str) -> Option<N
 }
 
 /// How a service is attached to a network: under its own name, that of the container, and its aliases.
-pub(super) fn endpoint(service: &Service, network: &str, container: &str) -> EndpointSettings {
+pub(in crate::docker) fn endpoint(service: &Service, network: &str, container: &str) -> EndpointSettings {
     let further = service
         .networks
         .get(network)
@@ -243,6 +243,6 @@ pub(super) fn endpoint(service: &Service, network: &str, container: &str) -> End
 }
 
 /// Seconds, never fewer than the time given.
-pub(super) fn whole_seconds(time: Duration) -> i64 {
+pub(in crate::docker) fn whole_seconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,9 @@
 //! What can go wrong with a Docker stack, each with what mends it.
 
+pub(super) mod call;
+pub(super) mod diagnosis;
+mod remedy;
+
 use std::time::Duration;
 
 use super::event::Event;
@@ -24,7 +28,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// As it is told at once.
-    pub(super) fn event(&self) -> Event {
+    pub(in crate::docker) fn event(&self) -> Event {
         Event::Trouble {
             service: self.service.clone(),
             container: self.container.clone(),
@@ -248,7 +252,7 @@ impl DockerError {
         match self {
             Self::Compose(error) => error.remedy(),
             Self::Image(error) => error.remedy(),
-            other => super::remedy::of(other),
+            other => remedy::of(other),
         }
     }
 

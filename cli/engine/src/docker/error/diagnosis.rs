@@ -6,7 +6,7 @@ use bollard::Docker;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures::StreamExt;
 
-use super::error::Trouble;
+use super::Trouble;
 use crate::embedded;
 
 /// Lines of a log that explain an end.
@@ -18,17 +18,17 @@ const LONGEST_LINE: usize = 400;
 
 /// How a container ended, as far as it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct End {
+pub(in crate::docker) struct End {
     /// Its exit code.
-    pub(super) exit_code: Option<i64>,
+    pub(in crate::docker) exit_code: Option<i64>,
     /// Whether it was ended for want of memory.
-    pub(super) out_of_memory: bool,
+    pub(in crate::docker) out_of_memory: bool,
     /// What the engine said, where it could not be started.
-    pub(super) error: Option<String>,
+    pub(in crate::docker) error: Option<String>,
 }
 
 /// Puts together what is known of a container that is not well.
-pub(super) async fn trouble(
+pub(in crate::docker) async fn trouble(
     client: &Docker,
     service: &str,
     container: &str,
@@ -46,7 +46,7 @@ pub(super) async fn trouble(
 }
 
 /// The last lines of a container's output, in the order in which they were written; fewer where the engine is slow.
-pub(super) async fn tail(client: &Docker, container: &str, lines: usize) -> Vec<String> {
+pub(in crate::docker) async fn tail(client: &Docker, container: &str, lines: usize) -> Vec<String> {
     let options = LogsOptionsBuilder::new()
         .stdout(true)
         .stderr(true)
@@ -122,7 +122,7 @@ const SIGNS: &[(&[&str], &str)] = &[
 ];
 
 /// What probably went wrong: what its end tells, what its log is known for, else the last error in its log.
-pub(super) fn likely_cause(end: &End, lines: &[String]) -> Option<String> {
+pub(in crate::docker) fn likely_cause(end: &End, lines: &[String]) -> Option<String> {
     if end.out_of_memory {
         return Some(
             "it was killed for want of memory: its limit is too low, or the machine is full".to_owned(),
@@ -172,7 +172,7 @@ fn of_exit_code(code: Option<i64>) -> Option<String> {
 }
 
 /// The port that the engine could not bind, out of what it said.
-pub(super) fn taken_port(text: &str) -> Option<u16> {
+pub(in crate::docker) fn taken_port(text: &str) -> Option<u16> {
     let lower = text.to_lowercase();
     let is_bind = [
         "already allocated",

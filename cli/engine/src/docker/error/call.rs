@@ -1,14 +1,15 @@
 //! What the Docker engine answers, as errors of this crate.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::io;
 
 use bollard::errors::Error;
 
-use super::error::DockerError;
+use super::DockerError;
+use crate::error::chain;
 
 /// Says what was asked of the engine when it refuses.
-pub(super) trait Asked<T> {
+pub(in crate::docker) trait Asked<T> {
     /// With the action, as in «cannot {action}».
     fn asked(self, action: impl Into<String>) -> Result<T, DockerError>;
 }
@@ -20,7 +21,7 @@ impl<T> Asked<T> for Result<T, Error> {
 }
 
 /// What it means that the engine did not do something.
-pub(super) fn refused(action: impl Into<String>, error: &Error) -> DockerError {
+pub(in crate::docker) fn refused(action: impl Into<String>, error: &Error) -> DockerError {
     let (action, reason) = (action.into(), reason(error));
     if is_disk_full(&reason) {
         DockerError::DiskFull { action, reason }
@@ -36,7 +37,7 @@ pub(super) fn refused(action: impl Into<String>, error: &Error) -> DockerError {
 }
 
 /// What the engine said, or the whole chain of causes.
-pub(super) fn reason(error: &Error) -> String {
+pub(in crate::docker) fn reason(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.trim().to_owned(),
         Error::DockerStreamError { error } => error.trim().to_owned(),
@@ -45,21 +46,8 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 /// The status of the engine's answer; none where it gave none.
-pub(super) fn status(error: &Error) -> Option<u16> {
+pub(in crate::docker) fn status(error: &Error) -> Option<u16> {
     match error {
         Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
@@ -67,7 +55,7 @@ pub(super) fn status(error: &Error) -> Option<u16> {
 }
 
 /// The system's own error at the end of the chain.
-pub(super) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+pub(in crate::docker) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     if let Error::IOError { err } = error {
         return Some(err.kind());
     }
@@ -93,12 +81,12 @@ fn is_connection_lost(error: &Error) -> bool {
     )
 }
 
-pub(super) fn is_disk_full(text: &str) -> bool {
+pub(in crate::docker) fn is_disk_full(text: &str) -> bool {
     text.contains("no space left on device") || text.contains("disk quota exceeded")
 }
 
 /// That something was not there is as well: for removing.
-pub(super) fn unless_gone(result: Result<(), Error>) -> Result<(), Error> {
+pub(in crate::docker) fn unless_gone(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(error) if status(&error) == Some(404) => Ok(()),
         other => other,

@@ -10,15 +10,15 @@ use crate::compose::{ConfigMount, Service};
 
 /// Files for one directory of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Upload {
+pub(in crate::docker) struct Upload {
     /// The directory, which is a volume.
-    pub(super) directory: String,
+    pub(in crate::docker) directory: String,
     /// The files as a tar archive.
-    pub(super) archive: Vec<u8>,
+    pub(in crate::docker) archive: Vec<u8>,
 }
 
 /// Directories for which a service needs anonymous volumes.
-pub(super) fn volumes(service: &Service) -> Vec<String> {
+pub(in crate::docker) fn volumes(service: &Service) -> Vec<String> {
     let covered = |directory: &str| {
         service
             .mounts
@@ -32,7 +32,7 @@ pub(super) fn volumes(service: &Service) -> Vec<String> {
 }
 
 /// What has to be put into a container of a service before it starts.
-pub(super) fn uploads(service: &Service) -> io::Result<Vec<Upload>> {
+pub(in crate::docker) fn uploads(service: &Service) -> io::Result<Vec<Upload>> {
     directories(service)
         .into_iter()
         .map(|(directory, files)| {

@@ -1,5 +1,11 @@
 //! What would have to be done: the difference between what is wanted and what is there.
 
+pub(super) mod body;
+pub(super) mod planner;
+pub(super) mod present;
+pub(super) mod upload;
+pub(super) mod wanted;
+
 use serde::Serialize;
 
 /// What happens to one thing.

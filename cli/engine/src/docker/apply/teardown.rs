@@ -10,12 +10,12 @@ use bollard::query_parameters::{
 };
 use tokio::sync::watch;
 
-use super::body::whole_seconds;
-use super::call::{self, Asked, reason, status, unless_gone};
-use super::error::DockerError;
-use super::event::ContainerState;
-use super::present::{Container, State};
-use super::reporter::Reporter;
+use crate::docker::error::DockerError;
+use crate::docker::error::call::{self, Asked, reason, status, unless_gone};
+use crate::docker::event::ContainerState;
+use crate::docker::event::reporter::Reporter;
+use crate::docker::plan::body::whole_seconds;
+use crate::docker::plan::present::{Container, State};
 
 /// Time that the engine has to remove a container that has ended.
 const REMOVAL: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const KILLED: i64 = 137;
 
 /// What shall be left of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(in crate::docker) enum Leave {
     /// Nothing, nor its anonymous volumes.
     Nothing,
     /// The container, stopped.
@@ -38,7 +38,7 @@ pub(super) enum Leave {
 ///
 /// # Errors
 /// The first that did not go; the others are gone by then, or were tried.
-pub(super) async fn take_down(
+pub(in crate::docker) async fn take_down(
     client: &Docker,
     containers: &[&Container],
     grace: Option<Duration>,
@@ -156,7 +156,7 @@ async fn stop(client: &Docker, container: &Container, grace: Option<Duration>) -
 }
 
 /// Removes a container, also one that runs, and its anonymous volumes. Waits for whoever else removes it.
-pub(super) async fn remove(client: &Docker, id: &str, name: &str) -> Result<(), DockerError> {
+pub(in crate::docker) async fn remove(client: &Docker, id: &str, name: &str) -> Result<(), DockerError> {
     let deadline = Instant::now() + REMOVAL;
     loop {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::event::{ContainerState, Event};
+use super::{ContainerState, Event};
 
 /// Takes events, one after the other.
-pub(super) struct Progress<F>(Mutex<F>);
+pub(in crate::docker) struct Progress<F>(Mutex<F>);
 
 impl<F: FnMut(Event) + Send> Progress<F> {
-    pub(super) fn new(progress: F) -> Self {
+    pub(in crate::docker) fn new(progress: F) -> Self {
         Self(Mutex::new(progress))
     }
 }
@@ -27,22 +27,28 @@ impl<F: FnMut(Event) + Send> Sink for Progress<F> {
 
 /// Hands events on; futures that run side by side share it.
 #[derive(Clone, Copy)]
-pub(super) struct Reporter<'a>(&'a (dyn Sink + 'a));
+pub(in crate::docker) struct Reporter<'a>(&'a (dyn Sink + 'a));
 
 impl<'a> Reporter<'a> {
-    pub(super) fn new<F: FnMut(Event) + Send + 'a>(progress: &'a Progress<F>) -> Self {
+    pub(in crate::docker) fn new<F: FnMut(Event) + Send + 'a>(progress: &'a Progress<F>) -> Self {
         Self(progress)
     }
 
-    pub(super) fn tell(self, event: Event) {
+    pub(in crate::docker) fn tell(self, event: Event) {
         self.0.take(event);
     }
 
-    pub(super) fn notice(self, text: String) {
+    pub(in crate::docker) fn notice(self, text: String) {
         self.tell(Event::Notice { text });
     }
 
-    pub(super) fn container(self, service: &str, name: &str, state: ContainerState, after: Option<Duration>) {
+    pub(in crate::docker) fn container(
+        self,
+        service: &str,
+        name: &str,
+        state: ContainerState,
+        after: Option<Duration>,
+    ) {
         self.tell(Event::Container {
             service: service.to_owned(),
             container: name.to_owned(),
@@ -53,6 +59,6 @@ impl<'a> Reporter<'a> {
 }
 
 /// Whole milliseconds.
-pub(super) fn millis(time: Duration) -> u64 {
+pub(in crate::docker) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

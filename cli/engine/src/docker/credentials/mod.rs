@@ -1,5 +1,7 @@
 //! The passwords and tokens of an instance: random, kept in a file that only its owner can read.
 
+pub(super) mod secrets;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
@@ -75,7 +77,7 @@ impl Credentials {
     }
 
     /// Takes this secret for a variable.
-    pub(super) fn put(&mut self, variable: &str, secret: &str) {
+    pub(in crate::docker) fn put(&mut self, variable: &str, secret: &str) {
         self.variables.insert(variable.to_owned(), secret.to_owned());
     }
 
@@ -83,7 +85,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`EngineError::Io`] where the system has no randomness.
-    pub(super) fn complete<'a>(
+    pub(in crate::docker) fn complete<'a>(
         &mut self,
         variables: impl IntoIterator<Item = &'a str>,
     ) -> Result<bool, EngineError> {
@@ -101,7 +103,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`EngineError::Io`].
-    pub(super) fn save(&mut self, instance: &Instance) -> Result<(), EngineError> {
+    pub(in crate::docker) fn save(&mut self, instance: &Instance) -> Result<(), EngineError> {
         self.version = Self::VERSION;
         let (directory, path) = (instance.directory(), Self::file(instance));
         std::fs::create_dir_all(&directory).context("create the directory", &directory)?;
