@@ -1,11 +1,15 @@
 //! Pages that a person can open: those of the registry that the instance has, and where.
 
 use odd_contracts::ui::{self, UiEntry};
+use odd_engine::ProcessFile;
 use odd_engine::docker::StackFile;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::engine::Engine;
+
+/// The page that a browser opens first.
+pub const DASHBOARD: &str = "dashboard";
 
 /// A page of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +18,7 @@ pub struct Page {
     pub id: &'static str,
     /// Its name for people.
     pub name: &'static str,
-    /// Where it is.
+    /// Where it is. The page of a server's root is the server's address, without a slash at its end.
     pub url: String,
     /// What it is good for.
     pub what: &'static str,
@@ -23,7 +27,7 @@ pub struct Page {
 /// The compose service that a page belongs to.
 pub fn service_of(entry: &UiEntry) -> &str {
     match entry.id.as_str() {
-        "dashboard" => "web",
+        DASHBOARD => "web",
         "gateway-docs" => "gateway",
         "read-model-docs" => "read-model",
         other => other,
@@ -33,41 +37,57 @@ pub fn service_of(entry: &UiEntry) -> &str {
 /// Pages of the instance: those that it has where it runs, else those that it would have.
 pub fn of(context: &Context) -> Vec<Page> {
     let engine = context.engine();
-    if let (Engine::Docker, Some(stack)) = (engine, context.stack()) {
-        return of_stack(stack);
+    match (engine, context.stack(), context.process()) {
+        (Engine::Docker, Some(stack), _) => of_stack(stack),
+        (Engine::Embedded, _, Some(process)) => of_process(process),
+        _ => collect(engine, |entry| {
+            let is_always = entry.profiles.is_empty();
+            let port = entry.port.checked_add(context.instance.port_offset);
+            port.filter(|_| is_always).map(local)
+        }),
     }
-    let offered = ui::registry().offered_by(engine.of_ui());
-    offered.filter_map(|entry| page(context, engine, entry)).collect()
 }
 
 /// Pages of a stack.
 pub fn of_stack(stack: &StackFile) -> Vec<Page> {
-    let offered = ui::registry().offered_by(Engine::Docker.of_ui());
+    collect(Engine::Docker, |entry| {
+        stack.ports.get(service_of(entry)).copied().map(local)
+    })
+}
+
+/// Pages of a process of the embedded engine.
+pub fn of_process(process: &ProcessFile) -> Vec<Page> {
+    collect(Engine::Embedded, |entry| {
+        process.url(service_of(entry).parse().ok()?)
+    })
+}
+
+/// The pages that an engine offers, of those servers that have an address.
+fn collect(engine: Engine, base: impl Fn(&UiEntry) -> Option<String>) -> Vec<Page> {
+    let offered = ui::registry().offered_by(engine.of_ui());
     offered
-        .filter_map(|entry| {
-            let port = stack.ports.get(service_of(entry))?;
-            Some(at(entry, &format!("http://127.0.0.1:{port}")))
-        })
+        .filter_map(|entry| Some((entry, base(entry)?)))
+        .flat_map(|(entry, base)| at(entry, &base))
         .collect()
 }
 
-fn page(context: &Context, engine: Engine, entry: &'static UiEntry) -> Option<Page> {
-    let base = match (engine, context.process()) {
-        (Engine::Embedded, Some(process)) => process.url(service_of(entry).parse().ok()?)?,
-        _ if entry.profiles.is_empty() => {
-            let port = entry.port.checked_add(context.instance.port_offset)?;
-            format!("http://127.0.0.1:{port}")
-        }
-        _ => return None,
-    };
-    Some(at(entry, &base))
+fn local(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
-fn at(entry: &'static UiEntry, base: &str) -> Page {
-    Page {
+/// The page of an entry and, beside the dashboard, the description of the role that serves it: the registry has one page for each port.
+fn at(entry: &'static UiEntry, base: &str) -> Vec<Page> {
+    let page = Page {
         id: &entry.id,
         name: &entry.name,
-        url: format!("{base}{}", entry.path),
+        url: format!("{base}{}", entry.path.trim_end_matches('/')),
         what: &entry.description,
-    }
+    };
+    let api = (entry.id == DASHBOARD).then(|| Page {
+        id: "web-docs",
+        name: "Web API",
+        url: format!("{base}/docs"),
+        what: "What the dashboard asks for over HTTP, by way of its own address",
+    });
+    std::iter::once(page).chain(api).collect()
 }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::output::Tone;
-use crate::pages::{self, Page};
+use crate::pages::{self, DASHBOARD, Page};
 
 /// Open a page of the observatory in the browser
 ///
@@ -15,7 +15,7 @@ use crate::pages::{self, Page};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The page, as `odd urls` names it, such as dashboard, gateway or grafana
-    #[arg(value_name = "NAME", default_value = "dashboard")]
+    #[arg(value_name = "NAME", default_value = DASHBOARD)]
     name: String,
 }
 
@@ -70,14 +70,12 @@ fn opened(context: &Context, url: &str) -> bool {
     }
 }
 
-/// By its id, or by the service that it belongs to.
+/// By its id, or by the service that it belongs to, of which a person wants the page before the description.
 fn find<'a>(pages: &'a [Page], name: &str) -> Option<&'a Page> {
+    let name = if name == "web" { DASHBOARD } else { name };
     let of_role = format!("{name}-docs");
     let named = |id: &str| pages.iter().find(|page| page.id == id);
-    named(name).or_else(|| named(&of_role)).or_else(|| match name {
-        "web" => named("dashboard"),
-        _ => None,
-    })
+    named(name).or_else(|| named(&of_role))
 }
 
 fn unknown(context: &Context, pages: &[Page], name: &str) -> Error {

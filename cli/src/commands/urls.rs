@@ -116,7 +116,8 @@ fn show(context: &Context, secrets: &[Secret]) {
     printer.table(&[left("  of"), left("user"), left("password")], rows);
 }
 
-/// Each role that can be called from this machine with its pages, then every other page, then whatever else is published.
+/// Each role that can be called from this machine with its pages, then every other page, then whatever else is published. A page that is at
+/// the very address of its role stands for it.
 fn places(context: &Context) -> Vec<Place> {
     let mut places = Vec::new();
     let mut pages = pages::of(context);
@@ -127,9 +128,11 @@ fn places(context: &Context) -> Vec<Place> {
     for role in Role::ALL {
         published.remove(role.name());
         let Some(base) = base(context, role) else { continue };
-        let (own, others) = pages.into_iter().partition(|page| page.url.starts_with(&base));
+        let (own, others): (Vec<_>, Vec<_>) = pages.into_iter().partition(|page| page.url.starts_with(&base));
         pages = others;
-        places.push(place(role.name(), base, role.summary()));
+        if own.iter().all(|page| page.url != base) {
+            places.push(place(role.name(), base, role.summary()));
+        }
         places.extend(own.into_iter().map(|page| place(page.name, page.url, page.what)));
     }
     for page in pages {

@@ -115,9 +115,41 @@ fn an_instance_keeps_its_engine_and_flags_of_another_are_refused() {
     assert_eq!(urls["secrets"], json!([]));
     let urls = urls["urls"].as_array().unwrap().clone();
     assert!(urls.iter().all(|url| url["reachable"] == true), "{urls:?}");
-    let mut open = odd.command(["open", "gateway"]);
-    let opened = Instance::output(open.env("SSH_TTY", "there")).expect_code(0);
-    assert_eq!(opened.stdout.trim(), format!("{}/docs", odd.url(Role::Gateway)));
+}
+
+#[test]
+fn the_dashboard_is_the_page_of_the_web_role() {
+    let odd = instance();
+    let started = odd.run(["up"]).expect_code(0);
+    let (dashboard, gateway) = (odd.url(Role::Web), format!("{}/docs", odd.url(Role::Gateway)));
+    assert_eq!(
+        started.stdout.trim(),
+        format!("dashboard  {dashboard}      gateway  {gateway}")
+    );
+    let up = odd.run(["up", "-o", "json"]).expect_code(0).json();
+    assert_eq!(up["urls"][0]["id"], "dashboard");
+    assert_eq!(up["urls"][0]["url"], dashboard);
+
+    let urls = odd.run(["urls", "-o", "json"]).expect_code(0).json();
+    let urls = urls["urls"].as_array().unwrap();
+    let of_web: Vec<_> = urls
+        .iter()
+        .filter(|place| place["url"].as_str().unwrap().starts_with(&dashboard))
+        .map(|place| (place["name"].as_str().unwrap(), place["url"].as_str().unwrap()))
+        .collect();
+    let docs = format!("{dashboard}/docs");
+    assert_eq!(of_web, [("Dashboard", dashboard.as_str()), ("Web API", &docs)]);
+
+    for (name, address) in [
+        ("gateway", &gateway),
+        ("web", &dashboard),
+        ("dashboard", &dashboard),
+        ("web-docs", &docs),
+    ] {
+        let mut open = odd.command(["open", name]);
+        let opened = Instance::output(open.env("SSH_TTY", "there")).expect_code(0);
+        assert_eq!(opened.stdout.trim(), address, "{name}");
+    }
 }
 
 #[cfg(unix)]

@@ -29,9 +29,10 @@ fn every_page_has_an_address_and_answers() {
     for (name, address) in [
         ("gateway", odd.url(Role::Gateway)),
         ("Gateway API", format!("{}/docs", odd.url(Role::Gateway))),
-        ("Dashboard", format!("{}/", odd.url(Role::Web))),
-        ("RabbitMQ", format!("{}/", odd.address(15_672))),
-        ("Prometheus", format!("{}/", odd.address(9_090))),
+        ("Dashboard", odd.url(Role::Web)),
+        ("Web API", format!("{}/docs", odd.url(Role::Web))),
+        ("RabbitMQ", odd.address(15_672)),
+        ("Prometheus", odd.address(9_090)),
         ("alertmanager", odd.address(9_093)),
     ] {
         let url = find(name);
@@ -167,7 +168,7 @@ fn a_page_is_opened_or_its_address_printed() {
     let odd = shared();
     let mut over_ssh = odd.command(["open", "prometheus"]);
     let printed = Instance::output(over_ssh.env("SSH_CONNECTION", "there")).expect_code(0);
-    assert_eq!(printed.stdout.trim(), format!("{}/", odd.address(9_090)));
+    assert_eq!(printed.stdout.trim(), odd.address(9_090));
     let unknown = odd.run(["open", "nothing"]).expect_code(2);
     assert!(
         unknown.stderr.contains("rabbitmq"),

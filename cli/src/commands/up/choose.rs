@@ -5,6 +5,7 @@ use std::time::Duration;
 use odd_engine::docker::UpOptions;
 use odd_engine::docker::image::Availability;
 use odd_engine::doctor;
+use odd_engine::error::chain;
 
 use super::Args;
 use crate::context::Context;
@@ -122,20 +123,6 @@ fn missing(found: &Availability) -> String {
         "a Docker engine answers, but {} of its images are not there: {why}; `odd up --offline` builds them from Debian packages",
         found.pull.len()
     )
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 async fn prompt() -> Result<Option<Choice>, Error> {

@@ -15,7 +15,6 @@ use crate::args::OutputForm;
 use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
-use crate::output::{Printer, Tone};
 use crate::pages::{self, Page};
 
 /// Version 1 of the answer.
@@ -162,9 +161,7 @@ fn answer(context: &Context, up: &Up, args: &DockerArgs) -> Result<(), Error> {
     if args.report {
         report::table(printer, &up.report);
     }
-    places(printer, &pages);
-    let next = printer.paint_err(Tone::Accent, &super::next(context));
-    printer.note(&format!("  next       {next}"));
+    super::places(context, &pages);
     Ok(())
 }
 
@@ -175,25 +172,4 @@ fn roles(stack: &StackFile) -> Vec<RoleUrl> {
         Some(RoleUrl { role, url })
     };
     Role::ALL.into_iter().filter_map(of_role).collect()
-}
-
-/// The pages that people open first, in one line.
-fn places(printer: &Printer, pages: &[Page]) {
-    const FIRST: [(&str, &str); 3] = [
-        ("dashboard", "dashboard"),
-        ("gateway-docs", "gateway"),
-        ("grafana", "grafana"),
-    ];
-    let shown: Vec<String> = FIRST
-        .into_iter()
-        .filter_map(|(id, word)| {
-            let page = pages.iter().find(|page| page.id == id)?;
-            let url = page.url.trim_end_matches('/');
-            Some(format!("{word}  {}", printer.paint(Tone::Accent, url)))
-        })
-        .collect();
-    printer.note("");
-    if !shown.is_empty() {
-        printer.line(&format!("  {}", shown.join("      ")));
-    }
 }

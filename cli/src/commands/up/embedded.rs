@@ -11,7 +11,8 @@ use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::format;
-use crate::output::{Printer, Tone};
+use crate::output::Printer;
+use crate::pages::{self, Page};
 
 /// Version 1 of the answer.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,7 @@ struct Answer<'a> {
     pid: u32,
     took_ms: f64,
     roles: Vec<RoleUrl>,
+    urls: &'a [Page],
 }
 
 /// Starts it and prints where everything is. Ctrl-C ends what was started.
@@ -85,6 +87,7 @@ fn answer(context: &Context, running: &Running) -> Result<(), Error> {
             })
         })
         .collect();
+    let pages = pages::of_process(process);
     if printer.is_json() {
         return printer.json(&Answer {
             version: 1,
@@ -95,6 +98,7 @@ fn answer(context: &Context, running: &Running) -> Result<(), Error> {
             pid: process.pid,
             took_ms: running.took.as_secs_f64() * 1e3,
             roles,
+            urls: &pages,
         });
     }
     if running.already {
@@ -106,14 +110,7 @@ fn answer(context: &Context, running: &Running) -> Result<(), Error> {
     } else {
         printer.note(&format!("  ready in {}", format::duration(running.took)));
     }
-    printer.note("");
-    let rows = roles
-        .iter()
-        .filter(|r| r.role.is_public())
-        .map(|r| vec![r.role.to_string(), r.url.clone(), format!("{}/docs", r.url)]);
-    printer.table(&[], rows);
-    let next = printer.paint_err(Tone::Accent, &super::next(context));
-    printer.note(&format!("\nnext        {next}"));
+    super::places(context, &pages);
     Ok(())
 }
 

@@ -17,6 +17,8 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
+use crate::output::Tone;
+use crate::pages::{DASHBOARD, Page};
 use crate::settings::EngineChoice;
 
 /// Start the observatory and wait until it is ready
@@ -147,10 +149,31 @@ fn program() -> Result<PathBuf, Error> {
     std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))
 }
 
-/// What to do next, for people.
-fn next(context: &Context) -> String {
+/// The pages that people open first, in one line, and what to do next.
+fn places(context: &Context, pages: &[Page]) {
+    const FIRST: [(&str, &str); 3] = [
+        (DASHBOARD, "dashboard"),
+        ("gateway-docs", "gateway"),
+        ("grafana", "grafana"),
+    ];
+    let printer = &context.printer;
+    let shown: Vec<String> = FIRST
+        .into_iter()
+        .filter_map(|(id, word)| {
+            let page = pages.iter().find(|page| page.id == id)?;
+            Some(format!("{word}  {}", printer.paint(Tone::Accent, &page.url)))
+        })
+        .collect();
+    printer.note("");
+    if !shown.is_empty() {
+        printer.line(&format!("  {}", shown.join("      ")));
+    }
     let of = of_instance(context.instance_name());
-    format!("odd submit hello --count 100 --wait{of}")
+    let next = format!("odd submit hello --count 100 --wait{of}");
+    printer.note(&format!(
+        "  next       {}",
+        printer.paint_err(Tone::Accent, &next)
+    ));
 }
 
 #[cfg(test)]
