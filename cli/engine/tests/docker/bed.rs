@@ -11,7 +11,9 @@ use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use odd_engine::docker::{self, Action, Down, DownOptions, Engine, Event, Plan, Up, UpOptions, project_name};
+use odd_engine::docker::{
+    self, Action, DockerError, Down, DownOptions, Engine, Event, Plan, Trouble, Up, UpOptions, project_name,
+};
 use odd_engine::{EngineError, Home, Instance};
 
 /// The image that every container of these tests runs.
@@ -93,6 +95,12 @@ impl Bed {
         let mut events = Vec::new();
         let result = docker::up(&self.instance, options, |event| events.push(event)).await;
         (result, events)
+    }
+
+    /// Starts the project, which must fail, and tells why and everything that happened.
+    pub(crate) async fn fails(&self) -> (DockerError, Vec<Event>) {
+        let (result, events) = self.try_up(&self.options()).await;
+        (docker_error(result.expect_err("it does not start")), events)
     }
 
     pub(crate) async fn down(&self, volumes: bool) -> Down {
@@ -235,6 +243,25 @@ pub(crate) fn reason<'p>(plan: &'p Plan, service: &str) -> Option<&'p str> {
         .iter()
         .find(|container| container.service == service)?;
     step.step.reason.as_deref()
+}
+
+/// The error of the engine that this is.
+pub(crate) fn docker_error(error: EngineError) -> DockerError {
+    match error {
+        EngineError::Docker(error) => *error,
+        other => panic!("another error: {other:?}"),
+    }
+}
+
+/// The containers that did not become what they should, and those that were not started because of them.
+pub(crate) fn troubles(error: &DockerError) -> (&[Trouble], &[String]) {
+    match error {
+        DockerError::Failed {
+            troubles,
+            not_started,
+        } => (troubles, not_started),
+        other => panic!("another error: {other:?}"),
+    }
 }
 
 /// Waits until something holds.

@@ -8,6 +8,7 @@
 mod bed;
 
 mod create;
+mod earlier;
 mod images;
 mod interrupted;
 mod lifecycle;
@@ -15,3 +16,4 @@ mod logs;
 mod registry;
 mod trouble;
 mod unreachable;
+mod workshop;

@@ -1,4 +1,7 @@
-//! A registry on this machine that has one image, or says why not. Docker engines speak plain HTTP with registries on 127.0.0.1.
+//! A registry on this machine that has one image, or says why not, and such images as archives. Docker engines speak plain HTTP with
+//! registries on 127.0.0.1.
+
+use std::collections::HashMap;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -125,20 +128,45 @@ fn digest(bytes: &[u8]) -> String {
     format!("sha256:{digits}")
 }
 
+/// An image with one file, as `docker save` writes it.
+pub(crate) fn image_archive(reference: &str, created: &str, labels: &HashMap<String, String>) -> Vec<u8> {
+    let mut configuration = description(reference);
+    configuration["created"] = created.into();
+    configuration["config"]["Labels"] = serde_json::json!(labels);
+    let manifest = serde_json::json!([
+        {"Config": "config.json", "RepoTags": [reference], "Layers": ["layer.tar"]}
+    ]);
+    archive(&[
+        ("manifest.json", manifest.to_string().as_bytes()),
+        ("config.json", configuration.to_string().as_bytes()),
+        ("layer.tar", &layer(reference)),
+    ])
+}
+
 /// One file, another one for each image, so that no layer is there before.
 fn layer(name: &str) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
     let content = format!("{name} {}", std::process::id()).repeat(5_000);
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
-    archive
-        .append_data(&mut header, "file", content.as_bytes())
-        .expect("an archive");
+    archive(&[("file", content.as_bytes())])
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive
+            .append_data(&mut header, path, *content)
+            .expect("an archive");
+    }
     archive.into_inner().expect("an archive")
 }
 
 fn configuration(name: &str) -> Vec<u8> {
+    description(name).to_string().into_bytes()
+}
+
+fn description(name: &str) -> serde_json::Value {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -148,6 +176,4 @@ fn configuration(name: &str) -> Vec<u8> {
         "architecture": architecture, "os": "linux", "config": {"Cmd": ["/file"]},
         "rootfs": {"type": "layers", "diff_ids": [digest(&layer(name))]},
     })
-    .to_string()
-    .into_bytes()
 }

@@ -4,17 +4,9 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use odd_engine::EngineError;
 use odd_engine::docker::{Action, ContainerState, DockerError, Event};
 
-use crate::bed::{Bed, IMAGE, actions, reason};
-
-fn docker_error(error: EngineError) -> DockerError {
-    match error {
-        EngineError::Docker(error) => *error,
-        other => panic!("another error: {other:?}"),
-    }
-}
+use crate::bed::{Bed, IMAGE, actions, docker_error, reason, troubles};
 
 #[tokio::test]
 async fn a_crash_loop_is_noticed_early_and_named_with_its_log() {
@@ -32,18 +24,11 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     let begin = Instant::now();
-    let (result, events) = bed.try_up(&bed.options()).await;
+    let (error, events) = bed.fails().await;
     // Neither the time for all of it nor that of its health check, both a minute; much of it is the engine's, where the machine is busy.
     assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
-    let error = docker_error(result.unwrap_err());
-    let DockerError::Failed {
-        troubles,
-        not_started,
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(not_started, &["after"]);
+    let (troubles, not_started) = troubles(&error);
+    assert_eq!(not_started, ["after"]);
     assert_eq!(troubles.len(), 1);
     assert!(troubles[0].reason.contains("exit code 3"), "{troubles:?}");
     assert!(
@@ -91,10 +76,8 @@ services:
     command: LOOP
 "#;
     let bed = Bed::new(compose).await;
-    let (result, events) = bed.try_up(&bed.options()).await;
-    let DockerError::Failed { troubles, .. } = docker_error(result.unwrap_err()) else {
-        panic!("another error")
-    };
+    let (error, events) = bed.fails().await;
+    let (troubles, _) = troubles(&error);
     assert_eq!(troubles[0].reason, "is unhealthy");
     assert!(
         troubles[0].likely_cause.as_deref().unwrap().contains("no pulse"),
@@ -121,7 +104,8 @@ services:
 "#;
     let bed = Bed::new(compose).await;
     let mut options = bed.options();
-    options.wait_timeout = Duration::from_secs(3);
+    // Long enough that the container is there and its check was run, also where the machine is busy.
+    options.wait_timeout = Duration::from_secs(10);
     let (result, events) = bed.try_up(&options).await;
     let error = docker_error(result.unwrap_err());
     let DockerError::TimedOut { waiting_for, .. } = &error else {
@@ -153,7 +137,7 @@ async fn a_taken_port_is_named_with_its_holder_and_a_free_offset_before_anything
     let bed = Bed::new(compose).await;
     let port = 17 + bed.instance.port_offset;
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
+    let (error, _) = bed.fails().await;
     let DockerError::PortTaken {
         service,
         port: found,
@@ -212,10 +196,8 @@ async fn a_name_of_somebody_else_is_not_touched() {
 #[tokio::test]
 async fn a_program_that_is_not_there_is_said_to_be_missing() {
     let bed = Bed::new(r#"services: {web: {image: IMAGE, command: ["/no/such/program"]}}"#).await;
-    let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed { troubles, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let (error, _) = bed.fails().await;
+    let (troubles, _) = troubles(&error);
     assert_eq!(troubles[0].reason, "cannot be started");
     assert!(
         troubles[0].likely_cause.as_deref().unwrap().contains("missing"),
@@ -235,10 +217,8 @@ services:
     healthcheck: {test: ["CMD", "false"], interval: 10s, start_period: 60s}
 "#;
     let bed = Bed::new(compose).await;
-    let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed { troubles, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let (error, _) = bed.fails().await;
+    let (troubles, _) = troubles(&error);
     assert!(
         troubles[0].likely_cause.as_deref().unwrap().contains("memory"),
         "{troubles:?}"
@@ -253,16 +233,10 @@ services:
   web: {image: IMAGE, command: LOOP, depends_on: {setup: {condition: service_completed_successfully}}}
 "#;
     let bed = Bed::new(compose).await;
-    let error = docker_error(bed.try_up(&bed.options()).await.0.unwrap_err());
-    let DockerError::Failed {
-        troubles,
-        not_started,
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
+    let (error, _) = bed.fails().await;
+    let (troubles, not_started) = troubles(&error);
     assert_eq!(
-        (troubles[0].reason.as_str(), not_started.as_slice()),
+        (troubles[0].reason.as_str(), not_started),
         ("ended with exit code 4", &["web".to_owned()][..])
     );
     assert!(!bed.runs("web").await);
