@@ -23,7 +23,7 @@ pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
     pub global: Global,
-    /// What to do; help where absent.
+    /// What to do; where absent, the dashboard on a terminal, else help.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -102,6 +102,7 @@ pub enum Command {
     Jobs(commands::jobs::Args),
     DeadLetters(commands::dead_letters::Args),
     Events(commands::events::Args),
+    Watch(commands::watch::Args),
     Urls(commands::urls::Args),
     Test(Box<commands::test::Args>),
     Verify(commands::verify::Args),
@@ -135,7 +136,10 @@ impl Command {
 
     /// Whether the command deals with Ctrl-C itself. Any other is dropped where it stands.
     pub const fn ends_itself(&self) -> bool {
-        matches!(self, Self::Serve(_) | Self::Up(_) | Self::Test(_))
+        matches!(
+            self,
+            Self::Serve(_) | Self::Up(_) | Self::Test(_) | Self::Watch(_)
+        )
     }
 
     /// The flags that every command takes, with what flags of this one stand for.
@@ -171,6 +175,7 @@ impl Command {
             Self::Logs(args) => commands::logs::run(context, args).await,
             Self::Restart(args) => commands::restart::run(context, args).await,
             Self::Serve(args) => commands::serve::run(context, args).await,
+            Self::Watch(args) => commands::watch::run(context, args).await,
             Self::Completions(_)
             | Self::Config(_)
             | Self::Contracts(_)

@@ -6,11 +6,9 @@
 pub mod args;
 pub mod commands;
 pub mod context;
-pub mod duration;
 pub mod engine;
 pub mod error;
 pub mod exit;
-pub mod format;
 pub mod ident;
 pub mod output;
 pub mod pages;
@@ -20,6 +18,10 @@ pub mod prompt;
 pub mod serve;
 pub mod settings;
 pub mod waiter;
+
+pub use odd_look::{duration, format};
+
+use std::io::IsTerminal;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -48,7 +50,7 @@ pub fn main() -> std::process::ExitCode {
 }
 
 fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, Error> {
-    let Some(command) = cli.command else {
+    let Some(command) = cli.command.or_else(on_a_terminal) else {
         printer.help(&args::command())?;
         return Ok(ExitCode::Ok);
     };
@@ -62,6 +64,12 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode, Error> {
         Ok(result) => result,
         Err(command) => run_async(command, &context),
     }
+}
+
+/// `odd` alone opens the dashboard where there is a terminal to show it on.
+fn on_a_terminal() -> Option<Command> {
+    let is_one = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    is_one.then(|| Command::Watch(commands::watch::Args::plain()))
 }
 
 fn run_async(command: Command, context: &Context) -> Result<ExitCode, Error> {

@@ -15,7 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use odd_contracts::JobStatus;
 use serde::Serialize;
 
-pub use style::{Glyph, Tone};
+pub use odd_look::sign::{Glyph, Tone};
 pub use table::{Column, left, right};
 
 use crate::args::{Global, OutputForm};
@@ -82,6 +82,11 @@ impl Printer {
     /// Whether the terminal can show more than ASCII.
     pub fn is_unicode(&self) -> bool {
         self.inner.unicode
+    }
+
+    /// Whether standard output is to be coloured.
+    pub fn has_colours(&self) -> bool {
+        self.inner.colour_out
     }
 
     /// Whether nobody reads standard output any more.
@@ -186,7 +191,7 @@ impl Printer {
 
     /// A job status with its glyph and colour, for standard output: `✓ COMPLETED`.
     pub fn status(&self, status: JobStatus) -> String {
-        let (glyph, tone) = style::of_status(status);
+        let (glyph, tone) = odd_look::sign::of_status(status);
         self.paint(tone, &format!("{} {status}", glyph.text(self.inner.unicode)))
     }
 

@@ -22,3 +22,4 @@ pub mod up;
 pub mod urls;
 pub mod verify;
 pub mod version;
+pub mod watch;

@@ -1,101 +1,25 @@
-//! Colours and glyphs: state and nothing else. Each state has both, so that it can be read without colour.
+//! Colours of a line-oriented terminal, and whether they and more than ASCII are wanted.
 
-use odd_contracts::JobStatus;
+use odd_look::sign::Tone;
 use owo_colors::{OwoColorize, Style};
 
-/// What a colour says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Names, links, what to do next.
-    Accent,
-    /// Well.
-    Ok,
-    /// At work.
-    Working,
-    /// Waiting.
-    Waiting,
-    /// To be looked at.
-    Attention,
-    /// Bad.
-    Bad,
-    /// Ended on request.
-    Cancelled,
-    /// Less important.
-    Muted,
-}
-
-impl Tone {
-    const fn style(self) -> Style {
-        let style = Style::new();
-        match self {
-            Self::Accent => style.blue(),
-            Self::Ok => style.green(),
-            Self::Working => style.cyan(),
-            Self::Waiting => style.white(),
-            Self::Attention => style.yellow(),
-            Self::Bad => style.red(),
-            Self::Cancelled => style.magenta(),
-            Self::Muted => style.bright_black(),
-        }
-    }
-}
-
-/// A sign for a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Glyph {
-    /// Well.
-    Ok,
-    /// At work.
-    Working,
-    /// Waiting.
-    Waiting,
-    /// Once more.
-    Retrying,
-    /// Bad.
-    Bad,
-    /// Ended on request.
-    Cancelled,
-    /// To be looked at.
-    Warn,
-}
-
-impl Glyph {
-    /// The sign, where wanted in ASCII.
-    pub const fn text(self, unicode: bool) -> &'static str {
-        match (self, unicode) {
-            (Self::Ok, true) => "✓",
-            (Self::Ok, false) => "+",
-            (Self::Working, true) => "●",
-            (Self::Working, false) => "*",
-            (Self::Waiting, true) => "◌",
-            (Self::Waiting, false) => ".",
-            (Self::Retrying, true) => "↻",
-            (Self::Retrying, false) => "~",
-            (Self::Bad, true) => "✗",
-            (Self::Bad, false) => "x",
-            (Self::Cancelled, true) => "⊘",
-            (Self::Cancelled, false) => "-",
-            (Self::Warn, true) => "⚠",
-            (Self::Warn, false) => "!",
-        }
-    }
-}
-
-/// Sign and colour of a job status.
-pub(super) const fn of_status(status: JobStatus) -> (Glyph, Tone) {
-    match status {
-        JobStatus::Completed => (Glyph::Ok, Tone::Ok),
-        JobStatus::Executing | JobStatus::Validated => (Glyph::Working, Tone::Working),
-        JobStatus::Pending | JobStatus::Scheduled => (Glyph::Waiting, Tone::Waiting),
-        JobStatus::Retrying => (Glyph::Retrying, Tone::Attention),
-        JobStatus::Failed => (Glyph::Bad, Tone::Bad),
-        JobStatus::Cancelled => (Glyph::Cancelled, Tone::Cancelled),
+const fn style(tone: Tone) -> Style {
+    let style = Style::new();
+    match tone {
+        Tone::Accent => style.blue(),
+        Tone::Ok => style.green(),
+        Tone::Working => style.cyan(),
+        Tone::Waiting => style.white(),
+        Tone::Attention => style.yellow(),
+        Tone::Bad => style.red(),
+        Tone::Cancelled => style.magenta(),
+        Tone::Muted => style.bright_black(),
     }
 }
 
 pub(super) fn paint(colours: bool, tone: Tone, text: &str) -> String {
     if colours {
-        text.style(tone.style()).to_string()
+        text.style(style(tone)).to_string()
     } else {
         text.to_owned()
     }

@@ -63,7 +63,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("odd-spine", &["odd-contracts", "odd-store"]),
     ("odd-client", &["odd-contracts"]),
     ("odd-engine", &["odd-contracts", "odd-client"]),
-    ("odd-tui", &["odd-contracts", "odd-client"]),
+    ("odd-look", &["odd-contracts"]),
+    ("odd-tui", &["odd-contracts", "odd-client", "odd-look"]),
     (
         "odd-testkit",
         &[

@@ -2,10 +2,10 @@
 
 use odd_contracts::api::{JobDetail, Timeline};
 use odd_contracts::{Job, JobOptions, JobRecord, JobStatus, Timestamp};
+use odd_look::waterfall::{self, Bar};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::waterfall::{self, Bar};
 use crate::context::Context;
 use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;

@@ -4,7 +4,6 @@ mod cancel;
 mod get;
 mod list;
 mod retry;
-mod waterfall;
 
 use crate::context::Context;
 use crate::error::Error;

@@ -4,23 +4,23 @@ use odd_contracts::AttemptOutcome;
 use odd_contracts::api::{SpanKind, TimelineSpan};
 
 use crate::format;
-use crate::output::{Glyph, Tone};
+use crate::sign::{Glyph, Tone, of_outcome};
 
 /// One bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bar {
+pub struct Bar {
     /// What the time went into.
-    pub(super) label: String,
+    pub label: String,
     /// Columns before the bar.
-    pub(super) offset: usize,
+    pub offset: usize,
     /// The bar itself.
-    pub(super) bar: String,
+    pub bar: String,
     /// Its colour.
-    pub(super) tone: Tone,
+    pub tone: Tone,
     /// How long it took.
-    pub(super) time: String,
+    pub time: String,
     /// How it ended, where that says something.
-    pub(super) verdict: Option<(Glyph, Tone, String)>,
+    pub verdict: Option<(Glyph, Tone, String)>,
 }
 
 /// Characters that bars are made of.
@@ -45,7 +45,7 @@ const ASCII: Ink = Ink {
 };
 
 /// Draws spans on a scale of `width` columns. A span of less than a column is a bar without a body.
-pub(super) fn draw(spans: &[TimelineSpan], width: usize, unicode: bool) -> Vec<Bar> {
+pub fn draw(spans: &[TimelineSpan], width: usize, unicode: bool) -> Vec<Bar> {
     let Some(first) = spans.first() else {
         return Vec::new();
     };
@@ -93,7 +93,7 @@ fn bar(span: &TimelineSpan, offset: usize, length: usize, ink: &Ink) -> Bar {
 
 fn tone(span: &TimelineSpan) -> Tone {
     match (span.kind, span.outcome) {
-        (SpanKind::Execution, Some(outcome)) => outcome_sign(outcome).1,
+        (SpanKind::Execution, Some(outcome)) => of_outcome(outcome).1,
         (SpanKind::Execution, None) => Tone::Working,
         (SpanKind::Backoff | SpanKind::Recovery, _) => Tone::Attention,
         _ => Tone::Waiting,
@@ -101,7 +101,7 @@ fn tone(span: &TimelineSpan) -> Tone {
 }
 
 fn verdict(outcome: AttemptOutcome, error: Option<&str>) -> (Glyph, Tone, String) {
-    let (glyph, tone) = outcome_sign(outcome);
+    let (glyph, tone) = of_outcome(outcome);
     let text = match (outcome, error) {
         (AttemptOutcome::Succeeded, _) => String::new(),
         (_, Some(error)) => error.lines().next().unwrap_or_default().to_owned(),
@@ -109,15 +109,6 @@ fn verdict(outcome: AttemptOutcome, error: Option<&str>) -> (Glyph, Tone, String
         (_, None) => outcome.name().to_owned(),
     };
     (glyph, tone, text)
-}
-
-pub(super) const fn outcome_sign(outcome: AttemptOutcome) -> (Glyph, Tone) {
-    match outcome {
-        AttemptOutcome::Succeeded => (Glyph::Ok, Tone::Ok),
-        AttemptOutcome::Failed | AttemptOutcome::TimedOut => (Glyph::Bad, Tone::Bad),
-        AttemptOutcome::Cancelled => (Glyph::Cancelled, Tone::Cancelled),
-        AttemptOutcome::Lost => (Glyph::Warn, Tone::Attention),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,266 @@
+//! The loop: input, what the system tells, and the clock go in; frames and orders come out. Nothing here waits for the network.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt;
+use odd_client::ClientError;
+use odd_contracts::Timestamp;
+use odd_look::sign::Tone;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep_until};
+
+use crate::app::{App, Order, ScreenId};
+use crate::child::{self, Running};
+use crate::effect::{Effect, Feed, Reply};
+use crate::feeds;
+use crate::options::Options;
+use crate::tasks::Roles;
+use crate::terminal::Screen;
+
+/// Least time between two frames: sixty a second.
+const FRAME: Duration = Duration::from_micros(16_667);
+/// How often time is told to the screens: ages are in seconds.
+const TICK: Duration = Duration::from_millis(500);
+/// The same while something moves.
+const MOVING: Duration = Duration::from_millis(80);
+/// Messages that wait at most; who tells more waits.
+const WAITING: usize = 256;
+/// Messages that are taken before a frame is drawn.
+const BEFORE_FRAME: usize = 128;
+
+/// Told when the same data is wanted once more, at once.
+static NOW: Notify = Notify::const_new();
+
+/// What arrives from tasks.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// From the system.
+    Feed(Feed),
+    /// For a screen.
+    Reply(ScreenId, Reply),
+}
+
+/// Why the dashboard cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// An address is none.
+    #[error("an address of the instance cannot be used")]
+    Address(#[source] ClientError),
+    /// The terminal does not do what it is told.
+    #[error("the terminal cannot be used")]
+    Terminal(#[source] std::io::Error),
+}
+
+/// Shows the dashboard until it is left. The terminal is given back however this ends.
+///
+/// # Errors
+/// [`WatchError`]; nothing that the network does is one.
+pub async fn run(options: Options) -> Result<(), WatchError> {
+    let roles = Roles::new(&options.addresses).map_err(WatchError::Address)?;
+    let mut screen = Screen::take(&format!("odd: {}", options.instance)).map_err(WatchError::Terminal)?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let feeds = feeds::start(&roles.read_model, &sender, &NOW);
+    let (app, orders) = App::new(&options, Timestamp::now());
+    let mut runner = Runner {
+        app,
+        options,
+        roles,
+        sender,
+        tasks: JoinSet::new(),
+        runs: HashMap::new(),
+        dirty: true,
+        drawn: None,
+        _feeds: feeds,
+    };
+    runner.execute(orders);
+    runner
+        .turn(&mut screen, receiver)
+        .await
+        .map_err(WatchError::Terminal)
+}
+
+struct Runner {
+    app: App,
+    options: Options,
+    roles: Roles,
+    sender: mpsc::Sender<Message>,
+    tasks: JoinSet<()>,
+    runs: HashMap<(ScreenId, &'static str), Running>,
+    /// Whether what is shown is not what is known.
+    dirty: bool,
+    drawn: Option<Instant>,
+    _feeds: JoinSet<()>,
+}
+
+impl Runner {
+    async fn turn(
+        &mut self,
+        screen: &mut Screen,
+        mut messages: mpsc::Receiver<Message>,
+    ) -> std::io::Result<()> {
+        let mut input = EventStream::new();
+        let mut ended = std::pin::pin!(ended());
+        let mut tick = interval(TICK);
+        let mut moving = interval(MOVING);
+        while !self.app.quits() {
+            self.draw(screen)?;
+            let next_frame = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
+            tokio::select! {
+                event = input.next() => match event {
+                    Some(event) => self.input(event?),
+                    // The terminal is gone.
+                    None => return Ok(()),
+                },
+                Some(message) = messages.recv() => {
+                    self.take(message);
+                    for _ in 0..BEFORE_FRAME {
+                        let Ok(message) = messages.try_recv() else { break };
+                        self.take(message);
+                    }
+                }
+                _ = tick.tick() => self.tick(),
+                _ = moving.tick(), if self.app.is_moving() => self.tick(),
+                () = sleep_until(next_frame.into()), if self.dirty => {}
+                Some(_) = self.tasks.join_next() => {}
+                () = &mut ended => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws where something has changed, and no more often than a screen shows.
+    fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
+        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
+        if self.dirty && due {
+            screen.terminal.draw(|frame| self.app.draw(frame))?;
+            self.drawn = Some(Instant::now());
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, event: Event) {
+        let orders = self.app.input(event, Timestamp::now());
+        self.changed(orders);
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = Timestamp::now();
+        let orders = match message {
+            Message::Feed(feed) => self.app.feed(feed, now),
+            Message::Reply(to, reply) => {
+                if let Reply::Ended(name, _) = &reply {
+                    self.runs.remove(&(to, *name));
+                }
+                self.app.reply(to, &reply, now)
+            }
+        };
+        self.changed(orders);
+    }
+
+    fn tick(&mut self) {
+        let orders = self.app.tick(Timestamp::now());
+        self.changed(orders);
+    }
+
+    fn changed(&mut self, orders: Vec<Order>) {
+        self.dirty = true;
+        self.execute(orders);
+        for closed in self.app.closed() {
+            self.runs.retain(|(of, _), _| *of != closed);
+        }
+    }
+
+    fn execute(&mut self, orders: Vec<Order>) {
+        for Order { by, effect } in orders {
+            match effect {
+                Effect::Ask(ask) => {
+                    let (roles, sender) = (self.roles.clone(), self.sender.clone());
+                    self.tasks.spawn(async move {
+                        let answer = roles.answer(&ask).await;
+                        // Nobody listens when the dashboard ends.
+                        let _ = sender.send(Message::Reply(by, Reply::Answer(ask, answer))).await;
+                    });
+                }
+                Effect::Run(run) => {
+                    let running = child::start(&self.options, &run, by, self.sender.clone());
+                    self.runs.insert((by, run.name), running);
+                }
+                Effect::Interrupt(name) => {
+                    if let Some(run) = self.runs.get_mut(&(by, name)) {
+                        run.interrupt();
+                    }
+                }
+                Effect::Browse(url) => self.browse(&url),
+                Effect::Copy(what, text) => self.copy(what, &text),
+                Effect::Refresh => NOW.notify_waiters(),
+                // The app deals with these itself.
+                Effect::Push(_)
+                | Effect::Replace(_)
+                | Effect::Back
+                | Effect::Home(_)
+                | Effect::Notice(..)
+                | Effect::Theme(_)
+                | Effect::Quit => {}
+            }
+        }
+    }
+
+    /// A browser where there is one; else the address is shown, and copied for the one on the other side.
+    fn browse(&mut self, url: &str) {
+        if !self.options.has_browser {
+            self.copy("the address", url);
+            self.app.tell(
+                Tone::Accent,
+                format!("{url}   (copied; no browser can be opened from here)"),
+            );
+            return;
+        }
+        match open::that_detached(url) {
+            Ok(()) => self.app.tell(Tone::Accent, format!("opened {url}")),
+            Err(error) => self
+                .app
+                .tell(Tone::Attention, format!("{url}   (no browser: {error})")),
+        }
+    }
+
+    fn copy(&mut self, what: &str, text: &str) {
+        match Screen::copy(text) {
+            Ok(()) => self.app.tell(Tone::Accent, format!("copied {what}")),
+            Err(error) => self
+                .app
+                .tell(Tone::Attention, format!("{what} cannot be copied: {error}")),
+        }
+    }
+}
+
+/// Somebody asks for the end.
+#[cfg(unix)]
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+    ];
+    let waits = kinds
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .map(|mut signal| {
+            Box::pin(async move {
+                signal.recv().await;
+            })
+        });
+    futures::future::select_all(waits).await;
+}
+
+/// Somebody asks for the end.
+#[cfg(not(unix))]
+async fn ended() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,331 @@
+//! What is known of the system, and how certain it is: the one state that every screen reads.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use odd_client::ClientError;
+use odd_contracts::api::{AlertList, Overview, Stats};
+use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
+use uuid::Uuid;
+
+use crate::effect::Feed;
+use crate::options::{Addresses, Mode, Options};
+use crate::theme::Theme;
+
+/// Events that are kept for the live list.
+const LIVE: usize = 500;
+/// Event ids that are remembered, so that one that is told twice is shown once.
+const REMEMBERED: usize = 4_096;
+/// Seconds of throughput and latency that charts show.
+pub(crate) const CHART: usize = 300;
+/// What has not been told for this long is no longer certain.
+const STALE: Duration = Duration::from_secs(5);
+
+/// Why something could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// In words, with causes.
+    pub(crate) text: String,
+    /// Whether there is no such thing (yet).
+    pub(crate) not_found: bool,
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let not_found = error.is_not_found();
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        // The innermost says why; what lies between repeats the outermost.
+        while let Some(inner) = cause {
+            cause = inner.source();
+            if cause.is_none() {
+                text = format!("{text}: {inner}");
+            }
+        }
+        Self { text, not_found }
+    }
+}
+
+/// Something that is told again and again.
+#[derive(Clone, Debug)]
+pub(crate) struct Source<T> {
+    /// What was told last.
+    pub(crate) value: Option<T>,
+    /// When that was.
+    pub(crate) at: Option<Timestamp>,
+    /// Why nothing was told since.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl<T> Default for Source<T> {
+    fn default() -> Self {
+        Self {
+            value: None,
+            at: None,
+            failure: None,
+        }
+    }
+}
+
+impl<T> Source<T> {
+    pub(crate) fn take(&mut self, told: Result<T, Failure>, now: Timestamp) {
+        match told {
+            Ok(value) => {
+                *self = Self {
+                    value: Some(value),
+                    at: Some(now),
+                    failure: None,
+                };
+            }
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+
+    /// How old what is shown is, where that has to be said.
+    pub(crate) fn stale(&self, now: Timestamp) -> Option<Duration> {
+        let age = now.since(self.at?);
+        (self.failure.is_some() && age >= Duration::from_secs(1) || age >= STALE).then_some(age)
+    }
+}
+
+/// The state of the live stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Not connected yet.
+    #[default]
+    Connecting,
+    /// Events arrive as they happen.
+    Live,
+    /// Away; tried again after a pause.
+    Away(Failure),
+}
+
+/// Events as they happen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Live {
+    /// The newest, newest first.
+    pub(crate) events: VecDeque<EventEnvelope>,
+    /// Whether more are to be expected.
+    pub(crate) stream: Stream,
+    /// Events since the start.
+    pub(crate) received: u64,
+    seen: HashSet<Uuid>,
+    order: VecDeque<Uuid>,
+}
+
+impl Live {
+    /// Takes events in the order in which they happened; those that are new are returned.
+    fn take(&mut self, events: Vec<EventEnvelope>) -> Vec<EventEnvelope> {
+        let new: Vec<EventEnvelope> = events
+            .into_iter()
+            .filter(|event| self.remember(event.event_id))
+            .collect();
+        self.received += new.len() as u64;
+        for event in new.iter().skip(new.len().saturating_sub(LIVE)) {
+            self.events.push_front(event.clone());
+        }
+        self.events.truncate(LIVE);
+        new
+    }
+
+    fn remember(&mut self, id: Uuid) -> bool {
+        if !self.seen.insert(id) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Figures of the last minutes, one a second, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series {
+    /// Jobs that ended.
+    pub(crate) throughput: VecDeque<u64>,
+    /// Median from publication to end, in microseconds; 0 where nothing ended.
+    pub(crate) latency: VecDeque<u64>,
+    last: Option<i64>,
+}
+
+impl Series {
+    /// Adds what is new since the last time. `stats.throughput` has the last 60 seconds, of which the newest is still running.
+    fn take(&mut self, stats: &Stats, now: Timestamp) {
+        let second = now.micros() / 1_000_000;
+        let known = stats.throughput.len();
+        let new = match self.last {
+            None => known,
+            Some(last) => usize::try_from(second - last).unwrap_or(0).min(known),
+        };
+        if new == 0 {
+            if let (Some(last), Some(now)) = (self.throughput.back_mut(), stats.throughput.last()) {
+                *last = *now;
+            }
+            return;
+        }
+        // The one before was still running when it was taken.
+        if let (Some(last), Some(end)) = (
+            self.throughput.back_mut(),
+            known.checked_sub(new + 1).and_then(|at| stats.throughput.get(at)),
+        ) {
+            *last = *end;
+        }
+        let latency = stats
+            .latency_ms
+            .as_ref()
+            .map_or(0, |latency| (latency.p50 * 1e3) as u64);
+        for jobs in &stats.throughput[known - new..] {
+            self.throughput.push_back(*jobs);
+            self.latency
+                .push_back(if self.last.is_some() { latency } else { 0 });
+        }
+        if let (None, Some(first)) = (self.last, self.latency.back_mut()) {
+            *first = latency;
+        }
+        for series in [&mut self.throughput, &mut self.latency] {
+            let beyond = series.len().saturating_sub(CHART);
+            series.drain(..beyond);
+        }
+        self.last = Some(second);
+    }
+}
+
+/// What is known.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// Name of the instance.
+    pub(crate) instance: String,
+    /// Where the roles answer.
+    pub(crate) addresses: Addresses,
+    /// What may be done.
+    pub(crate) mode: Mode,
+    /// Whether a browser can be opened.
+    pub(crate) has_browser: bool,
+    /// How it is drawn.
+    pub(crate) theme: Theme,
+    /// The clock.
+    pub(crate) now: Timestamp,
+    /// The whole system at a glance.
+    pub(crate) overview: Source<Overview>,
+    /// Counters, throughput, latency.
+    pub(crate) stats: Source<Stats>,
+    /// Alerts that fire or did lately.
+    pub(crate) alerts: Source<AlertList>,
+    /// Events as they happen.
+    pub(crate) live: Live,
+    /// Figures over time.
+    pub(crate) series: Series,
+}
+
+impl World {
+    pub(crate) fn new(options: &Options, now: Timestamp) -> Self {
+        Self {
+            instance: options.instance.clone(),
+            addresses: options.addresses.clone(),
+            mode: options.mode,
+            has_browser: options.has_browser,
+            theme: Theme::new(options.look),
+            now,
+            overview: Source::default(),
+            stats: Source::default(),
+            alerts: Source::default(),
+            live: Live::default(),
+            series: Series::default(),
+        }
+    }
+
+    /// Takes what the system tells. Returns the events among it that are new.
+    pub(crate) fn take(&mut self, feed: Feed) -> Vec<EventEnvelope> {
+        let now = self.now;
+        match feed {
+            Feed::Overview(told) => self.overview.take(told.map(|told| *told), now),
+            Feed::Stats(told) => {
+                if let Ok(stats) = &told {
+                    self.series.take(stats, now);
+                }
+                self.stats.take(told.map(|told| *told), now);
+            }
+            Feed::Alerts(told) => self.alerts.take(told, now),
+            Feed::Stream(stream) => self.live.stream = stream,
+            Feed::Events(events) => return self.live.take(events),
+        }
+        Vec::new()
+    }
+
+    /// Why the read-model tells nothing, and since when; none while it does.
+    pub(crate) fn away(&self) -> Option<(&Failure, Option<Duration>)> {
+        let failure = self.overview.failure.as_ref()?;
+        Some((failure, self.overview.at.map(|at| self.now.since(at))))
+    }
+}
+
+/// Whether events of this type concern the job: used by screens that show one.
+pub(crate) fn concerns(event: &EventEnvelope, id: JobId) -> bool {
+    event.job_id() == Some(id) && event.event_type != EventType::DeadLettered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(throughput: &[u64], p50: f64) -> Stats {
+        Stats {
+            counters: odd_contracts::api::Counters::default(),
+            completed: 0,
+            failed: 0,
+            retrying: 0,
+            cancelled: 0,
+            throughput: throughput.to_vec(),
+            jobs_per_second: 0.0,
+            latency_ms: Some(odd_contracts::api::LatencySummary {
+                p50,
+                ..Default::default()
+            }),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn series_continue_where_they_were() {
+        let mut series = Series::default();
+        series.take(&stats(&[1, 2, 3], 1.0), at(100));
+        series.take(&stats(&[1, 2, 4], 1.0), at(100));
+        assert_eq!(series.throughput, [1, 2, 4]);
+        series.take(&stats(&[2, 5, 6], 2.0), at(101));
+        assert_eq!(series.throughput, [1, 2, 5, 6]);
+        assert_eq!(series.latency, [0, 0, 1_000, 2_000]);
+        // Further apart than the answer reaches back.
+        series.take(&stats(&[7, 8, 9], 2.0), at(1_000));
+        assert_eq!(series.throughput, [1, 2, 5, 6, 7, 8, 9]);
+        for second in 1_001..1_500 {
+            series.take(&stats(&[0, 0, 1], 2.0), at(second));
+        }
+        assert_eq!((series.throughput.len(), series.latency.len()), (CHART, CHART));
+    }
+
+    #[test]
+    fn a_source_keeps_what_it_had_and_says_how_old_it_is() {
+        let mut source = Source::default();
+        assert_eq!(source.stale(at(0)), None);
+        source.take(Ok(1), at(10));
+        let failure = Failure {
+            text: "nobody answers".to_owned(),
+            not_found: false,
+        };
+        source.take(Err(failure), at(12));
+        assert_eq!(
+            (source.value, source.stale(at(13))),
+            (Some(1), Some(Duration::from_secs(3)))
+        );
+        source.take(Ok(2), at(14));
+        assert_eq!((source.value, source.stale(at(15))), (Some(2), None));
+        assert_eq!(source.stale(at(30)), Some(Duration::from_secs(16)));
+    }
+}
