@@ -20,6 +20,8 @@ use odd_engine::{EngineError, Home, Instance};
 pub(crate) const IMAGE: &str = "odd-offline/base:latest";
 /// Longer than anything may take.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
+/// Longest that starting again may take where nothing has to be done, with what a busy machine adds: less than until a health check is due.
+pub(crate) const QUICK: Duration = Duration::from_secs(9);
 /// A loop that ends at once when it is asked to.
 pub(crate) const LOOP: &str = r#"["bash", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]"#;
 

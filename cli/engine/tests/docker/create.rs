@@ -1,11 +1,11 @@
 //! Making, keeping and changing stacks.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use odd_engine::docker::{self, Action, ContainerState, Event, StackFile};
 
-use crate::bed::{Bed, actions, reason};
+use crate::bed::{Bed, QUICK, actions, reason};
 
 const TWO: &str = r#"
 services:
@@ -72,7 +72,7 @@ async fn what_is_missing_is_created_in_order_of_health_and_then_kept() {
     let begin = Instant::now();
     let (result, events) = bed.try_up(&bed.options()).await;
     let again = result.unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < QUICK, "{:?}", begin.elapsed());
     assert!(!again.changed, "{:?}", again.plan);
     assert!(again.report.services.iter().all(|service| service.kept));
     assert!(

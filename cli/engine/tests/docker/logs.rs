@@ -1,7 +1,5 @@
 //! Logs.
 
-use std::time::Duration;
-
 use futures::{Stream, StreamExt};
 use odd_engine::EngineError;
 use odd_engine::docker::{self, LogLine, LogOptions};
@@ -137,10 +135,5 @@ async fn a_stream_that_is_dropped_leaves_nothing_behind() {
     assert!(before > 0);
     drop(stream);
     let alive = || async { tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0 };
-    tokio::time::timeout(
-        Duration::from_secs(20),
-        crate::bed::eventually("its tasks end", alive),
-    )
-    .await
-    .unwrap();
+    crate::bed::eventually("its tasks end", alive).await;
 }

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use odd_engine::EngineError;
 use odd_engine::docker::{self, DockerError, Surroundings, connect_in, up_in};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, LONG};
 
 /// A process of another user runs one test of this binary with the socket in here.
 const SOCKET: &str = "ODD_TEST_SOCKET";
@@ -25,7 +25,7 @@ fn at(path: &Path) -> Surroundings {
 async fn error_at(path: &Path) -> DockerError {
     let begin = Instant::now();
     let error = connect_in(&at(path)).await.expect_err("nobody can be spoken to");
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
     error
 }
 
