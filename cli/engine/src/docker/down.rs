@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::query_parameters::{InspectNetworkOptions, RemoveVolumeOptionsBuilder};
+use bollard::query_parameters::RemoveVolumeOptionsBuilder;
 
 use super::apply::teardown::{self, Leave};
-use super::error::call::{self, reason, status, unless_gone};
+use super::error::call::{self, unless_gone};
 use super::event::reporter::{Progress, Reporter};
 use super::host::{self, Engine};
 use super::plan::present::{self, Container, Thing};
@@ -19,12 +19,8 @@ use crate::state::{ProcessFile, remove_if_there};
 
 /// Time that another command may take.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
-/// Time that the last endpoint of a network may take to vanish.
-const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether a container appeared while others were removed.
 const ROUNDS: usize = 3;
-/// How often a network is looked at.
-const POLL: Duration = Duration::from_millis(50);
 
 /// What removing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,7 +128,7 @@ async fn remove_networks(
 ) -> Result<(), DockerError> {
     let mut first_error = Ok(());
     for network in networks {
-        match remove_network(client, network).await {
+        match teardown::remove_network(client, network).await {
             Ok(()) => reporter.tell(Event::Network {
                 name: network.name.clone(),
                 removed: true,
@@ -149,44 +145,6 @@ async fn remove_networks(
         }
     }
     first_error
-}
-
-/// Removes a network. The engine may take a moment to note that nobody is attached any more.
-pub(super) async fn remove_network(client: &Docker, network: &Thing) -> Result<(), DockerError> {
-    let deadline = Instant::now() + NETWORK_PATIENCE;
-    loop {
-        let Err(error) = unless_gone(client.remove_network(&network.id).await) else {
-            return Ok(());
-        };
-        let attached = attached(client, network).await;
-        let in_use = matches!(status(&error), Some(403 | 409)) || reason(&error).contains("active endpoints");
-        if !in_use || (attached.is_empty() && Instant::now() >= deadline) {
-            return Err(call::refused(
-                format!("remove the network {}", network.name),
-                &error,
-            ));
-        }
-        if !attached.is_empty() && Instant::now() >= deadline - NETWORK_PATIENCE * 4 / 5 {
-            return Err(DockerError::NetworkInUse {
-                network: network.name.clone(),
-                containers: attached,
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-async fn attached(client: &Docker, network: &Thing) -> Vec<String> {
-    let seen = client
-        .inspect_network(&network.id, None::<InspectNetworkOptions>)
-        .await;
-    let containers = seen.ok().and_then(|seen| seen.containers).unwrap_or_default();
-    let mut names: Vec<String> = containers
-        .into_values()
-        .filter_map(|endpoint| endpoint.name)
-        .collect();
-    names.sort();
-    names
 }
 
 async fn remove_volumes(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bollard::models::NetworkCreateRequest;
 
-use super::Stage;
+use super::{Stage, teardown};
 use crate::docker::error::DockerError;
 use crate::docker::error::call::{Asked, refused, status};
 use crate::docker::event::Event;
@@ -77,13 +77,13 @@ pub(super) async fn remove_doubles(stage: &Stage<'_>, ids: &NetworkIds) -> Resul
         thing.is_of(&stage.wanted.project) && id.is_some_and(|id| *id != thing.id && *id != thing.name)
     });
     for double in doubles {
-        crate::docker::down::remove_network(stage.client(), double).await?;
+        teardown::remove_network(stage.client(), double).await?;
     }
     Ok(())
 }
 
 async fn remove_network(stage: &Stage<'_>, network: &Thing) -> Result<(), DockerError> {
-    crate::docker::down::remove_network(stage.client(), network).await?;
+    teardown::remove_network(stage.client(), network).await?;
     tell_network(stage, &network.name, true);
     Ok(())
 }

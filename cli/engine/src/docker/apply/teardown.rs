@@ -1,4 +1,4 @@
-//! Stopping and removing containers, those that depend on others first.
+//! Stopping and removing containers, those that depend on others first, and networks.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::query_parameters::{
-    InspectContainerOptions, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    InspectContainerOptions, InspectNetworkOptions, RemoveContainerOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use tokio::sync::watch;
 
@@ -15,12 +16,16 @@ use crate::docker::error::call::{self, Asked, reason, status, unless_gone};
 use crate::docker::event::ContainerState;
 use crate::docker::event::reporter::Reporter;
 use crate::docker::plan::body::whole_seconds;
-use crate::docker::plan::present::{Container, State};
+use crate::docker::plan::present::{Container, State, Thing};
 
 /// Time that the engine has to remove a container that has ended.
 const REMOVAL: Duration = Duration::from_secs(30);
 /// How often a container that is being removed is looked at.
 const POLL: Duration = Duration::from_millis(25);
+/// Time that the last endpoint of a network may take to vanish.
+const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a network is looked at.
+const NETWORK_POLL: Duration = Duration::from_millis(50);
 /// Exit code of a killed process.
 const KILLED: i64 = 137;
 
@@ -169,6 +174,44 @@ pub(in crate::docker) async fn remove(client: &Docker, id: &str, name: &str) -> 
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Removes a network. The engine may take a moment to note that nobody is attached any more.
+pub(in crate::docker) async fn remove_network(client: &Docker, network: &Thing) -> Result<(), DockerError> {
+    let deadline = Instant::now() + NETWORK_PATIENCE;
+    loop {
+        let Err(error) = unless_gone(client.remove_network(&network.id).await) else {
+            return Ok(());
+        };
+        let attached = attached(client, network).await;
+        let in_use = matches!(status(&error), Some(403 | 409)) || reason(&error).contains("active endpoints");
+        if !in_use || (attached.is_empty() && Instant::now() >= deadline) {
+            return Err(call::refused(
+                format!("remove the network {}", network.name),
+                &error,
+            ));
+        }
+        if !attached.is_empty() && Instant::now() >= deadline - NETWORK_PATIENCE * 4 / 5 {
+            return Err(DockerError::NetworkInUse {
+                network: network.name.clone(),
+                containers: attached,
+            });
+        }
+        tokio::time::sleep(NETWORK_POLL).await;
+    }
+}
+
+async fn attached(client: &Docker, network: &Thing) -> Vec<String> {
+    let seen = client
+        .inspect_network(&network.id, None::<InspectNetworkOptions>)
+        .await;
+    let containers = seen.ok().and_then(|seen| seen.containers).unwrap_or_default();
+    let mut names: Vec<String> = containers
+        .into_values()
+        .filter_map(|endpoint| endpoint.name)
+        .collect();
+    names.sort();
+    names
 }
 
 #[cfg(test)]
