@@ -1,4 +1,12 @@
 //! What tests of screens have in common: a world with something in it, and a terminal that is a buffer.
+#![cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        clippy::unwrap_used,
+        reason = "benches take a part of it, and fail as tests do"
+    )
+)]
 
 use std::time::Duration;
 
@@ -6,9 +14,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use odd_contracts::api::{
     Counters, DependencyHealth, HealthState, LatencySummary, Overview, QueueDepth, RoleHealth, Stats,
 };
-use odd_contracts::{Alert, AlertState, JobStatus, Role, Severity, Timestamp};
+use odd_contracts::{
+    Alert, AlertState, EventEnvelope, EventType, JobStatus, Producer, Role, Severity, Timestamp,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use uuid::Uuid;
 
 use crate::effect::{Effect, Feed};
 use crate::options::{Addresses, Depth, Look, Mode, Options, ThemeName};
@@ -56,15 +67,25 @@ pub(crate) fn empty() -> World {
 /// A world in which everything was told a moment ago.
 pub(crate) fn world() -> World {
     let mut world = empty();
-    world.take(Feed::Overview(Ok(Box::new(overview()))));
-    world.take(Feed::Stats(Ok(Box::new(stats()))));
-    world.take(Feed::Alerts(Ok(odd_contracts::api::AlertList {
+    for feed in feeds() {
+        world.take(feed);
+    }
+    world
+}
+
+/// Everything, told once.
+pub(crate) fn feeds() -> [Feed; 4] {
+    let alerts = odd_contracts::api::AlertList {
         source: "native".to_owned(),
         alerts: vec![alert()],
         ..Default::default()
-    })));
-    world.take(Feed::Stream(crate::world::Stream::Live));
-    world
+    };
+    [
+        Feed::Overview(Ok(Box::new(overview()))),
+        Feed::Stats(Ok(Box::new(stats()))),
+        Feed::Alerts(Ok(alerts)),
+        Feed::Stream(crate::world::Stream::Live),
+    ]
 }
 
 /// The same once the read-model has been away for so many seconds.
@@ -202,4 +223,27 @@ pub(crate) fn press_key(screen: &mut dyn Screen, world: &World, key: KeyCode) ->
     screen
         .key(KeyEvent::new(key, KeyModifiers::NONE), world)
         .unwrap_or_default()
+}
+
+/// An event of the job with this number.
+pub(crate) fn event(job: u128, event_type: EventType, sequence: u32) -> EventEnvelope {
+    let id = Uuid::from_u128(job);
+    let payload = serde_json::json!({ "id": id, "type": "resize" });
+    EventEnvelope {
+        contract_version: odd_contracts::CONTRACT_VERSION.to_owned(),
+        event_type,
+        event_id: Uuid::from_u128((job << 8) + u128::from(sequence)),
+        occurred_at: now(),
+        producer: Producer {
+            service: "processor".to_owned(),
+            instance_id: "p-1".to_owned(),
+            version: "0.1.0".to_owned(),
+        },
+        correlation_id: "7be0".to_owned(),
+        idempotency_key: id.to_string(),
+        payload: payload.as_object().unwrap().clone(),
+        sequence: Some(sequence),
+        causation_id: None,
+        traceparent: None,
+    }
 }

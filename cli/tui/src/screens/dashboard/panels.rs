@@ -1,0 +1,377 @@
+//! What stands around the table: counters, charts, spine and stores, alerts, the live feed.
+
+use std::collections::VecDeque;
+
+use odd_contracts::api::{QueueDepth, Stats};
+use odd_contracts::names::spine::{JOBS_CREATED, JOBS_DEAD_LETTER, JOBS_EVENTS};
+use odd_contracts::{Alert, AlertState, JobStatus};
+use odd_look::format;
+use odd_look::sign::{Glyph, Tone, of_health, of_severity, of_status};
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::symbols::bar;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Sparkline};
+
+use crate::fit;
+use crate::frame::{rate, region};
+use crate::world::{Source, Stream, World};
+
+/// Bars in ASCII.
+const ASCII_BARS: bar::Set<'static> = bar::Set {
+    full: "#",
+    seven_eighths: "#",
+    three_quarters: "=",
+    five_eighths: "=",
+    half: "-",
+    three_eighths: "-",
+    one_quarter: ".",
+    one_eighth: ".",
+    empty: " ",
+};
+
+/// A title with the age of what is below, where that is old.
+pub(super) fn titled<T>(world: &World, title: &str, source: &Source<T>) -> String {
+    match source.stale(world.now) {
+        Some(age) => format!("{title}, {} old", format::duration(age)),
+        None => title.to_owned(),
+    }
+}
+
+fn ink<T>(world: &World, source: &Source<T>, style: Style) -> Style {
+    if source.stale(world.now).is_some() {
+        world.theme.stale()
+    } else {
+        style
+    }
+}
+
+/// How many jobs stand where.
+pub(super) fn counters(frame: &mut Frame<'_>, world: &World, area: Rect) {
+    let block = region(world, titled(world, "Jobs", &world.stats));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let Some(stats) = &world.stats.value else {
+        frame.render_widget(Paragraph::new(missing(world, &world.stats)), inner);
+        return;
+    };
+    let columns = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(2);
+    let [left, right] = columns.areas(inner);
+    frame.render_widget(Paragraph::new(counted(world, stats, left.width, true)), left);
+    frame.render_widget(Paragraph::new(counted(world, stats, right.width, false)), right);
+}
+
+fn counted(world: &World, stats: &Stats, width: u16, left: bool) -> Vec<Line<'static>> {
+    let of = |status| stats.counters.in_status(status);
+    let working = of(JobStatus::Executing) + of(JobStatus::Validated);
+    let waiting = of(JobStatus::Pending) + of(JobStatus::Scheduled);
+    let rows = if left {
+        [
+            (None, "submitted", stats.counters.total),
+            (Some(of_status(JobStatus::Executing)), "working", working),
+            (
+                Some(of_status(JobStatus::Retrying)),
+                "retrying",
+                of(JobStatus::Retrying),
+            ),
+        ]
+    } else {
+        [
+            (
+                Some(of_status(JobStatus::Completed)),
+                "completed",
+                of(JobStatus::Completed),
+            ),
+            (
+                Some(of_status(JobStatus::Failed)),
+                "failed",
+                of(JobStatus::Failed),
+            ),
+            (Some(of_status(JobStatus::Pending)), "waiting", waiting),
+        ]
+    };
+    let line = |(sign, name, count): (Option<(Glyph, Tone)>, &'static str, u64)| {
+        let (glyph, tone) = sign.map_or((" ", Tone::Muted), |(glyph, tone)| {
+            (world.theme.glyph(glyph), tone)
+        });
+        let count = format::count(count);
+        let room = usize::from(width).saturating_sub(4);
+        // The sign says it alone where the word would cut the figure.
+        let name = if fit::width(name) + fit::width(&count) < room {
+            name
+        } else {
+            ""
+        };
+        let room = room - fit::width(name);
+        let style = ink(world, &world.stats, world.theme.tone(tone));
+        Line::from(vec![
+            Span::styled(format!(" {glyph} "), style),
+            Span::styled(name, world.theme.muted()),
+            Span::styled(
+                fit::right(&count, room),
+                ink(world, &world.stats, world.theme.strong()),
+            ),
+        ])
+    };
+    rows.into_iter().map(line).collect()
+}
+
+fn missing<T>(world: &World, source: &Source<T>) -> Line<'static> {
+    match &source.failure {
+        Some(failure) => Line::styled(format!(" {}", failure.text), world.theme.tone(Tone::Bad)),
+        None => Line::styled(" asked for", world.theme.muted()),
+    }
+}
+
+/// Throughput and latency over the last minutes.
+pub(super) fn charts(frame: &mut Frame<'_>, world: &World, area: Rect) {
+    let block = region(world, titled(world, "Throughput, last 5 min", &world.stats));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let [throughput, told, latency] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner);
+    let theme = world.theme;
+    sparkline(frame, world, throughput, &world.series.throughput, Tone::Ok);
+    let stats = world.stats.value.as_ref();
+    let now = stats
+        .map(|stats| format!("{}/s ", rate(stats.jobs_per_second)))
+        .unwrap_or_default();
+    frame.render_widget(
+        Paragraph::new(now)
+            .style(theme.strong())
+            .alignment(Alignment::Right),
+        told,
+    );
+    let p50 = stats
+        .and_then(|stats| stats.latency_ms.as_ref())
+        .map(|latency| latency.p50);
+    let p50 = p50
+        .map(|p50| format!(" p50 {}", format::millis(p50)))
+        .unwrap_or_default();
+    frame.render_widget(Paragraph::new(p50).style(theme.muted()), told);
+    let [name, line] = Layout::horizontal([Constraint::Length(9), Constraint::Fill(1)]).areas(latency);
+    frame.render_widget(Paragraph::new(" latency").style(theme.muted()), name);
+    sparkline(frame, world, line, &world.series.latency, Tone::Working);
+}
+
+fn sparkline(frame: &mut Frame<'_>, world: &World, area: Rect, series: &VecDeque<u64>, tone: Tone) {
+    let theme = world.theme;
+    let set = if theme.unicode() {
+        bar::NINE_LEVELS
+    } else {
+        ASCII_BARS
+    };
+    let line = Sparkline::default()
+        .data(buckets(series, usize::from(area.width)))
+        .bar_set(set)
+        .style(ink(world, &world.stats, theme.tone(tone)));
+    frame.render_widget(line, area);
+}
+
+/// The series in so many columns, the newest on the right: means of neighbours where there are more, nothing where there are less.
+fn buckets(series: &VecDeque<u64>, columns: usize) -> Vec<u64> {
+    let length = series.len();
+    if columns == 0 || length == 0 {
+        return Vec::new();
+    }
+    let each = length.div_ceil(columns);
+    let mut buckets = Vec::with_capacity(columns);
+    let mut end = length;
+    while end > 0 && buckets.len() < columns {
+        let begin = end.saturating_sub(each);
+        let sum: u64 = series.range(begin..end).sum();
+        buckets.push(sum.div_ceil((end - begin) as u64));
+        end = begin;
+    }
+    buckets.resize(columns, 0);
+    buckets.reverse();
+    buckets
+}
+
+/// Queues, stores, roles.
+pub(super) fn system(frame: &mut Frame<'_>, world: &World, area: Rect) {
+    let block = region(world, titled(world, "Spine and stores", &world.overview));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let Some(overview) = &world.overview.value else {
+        frame.render_widget(Paragraph::new(missing(world, &world.overview)), inner);
+        return;
+    };
+    let theme = world.theme;
+    let mut lines: Vec<Line<'static>> = overview
+        .queues
+        .iter()
+        .filter(|queue| [JOBS_CREATED, JOBS_EVENTS, JOBS_DEAD_LETTER].contains(&queue.name.as_str()))
+        .map(|queue| depth(world, queue, usize::from(inner.width)))
+        .collect();
+    if let Some(why) = &overview.queues_unknown {
+        lines.push(Line::styled(
+            format!(" queues are not known: {why}"),
+            theme.tone(Tone::Attention),
+        ));
+    }
+    let stores = overview
+        .dependencies
+        .iter()
+        .map(|store| (store.adapter.clone(), store.state));
+    let roles = overview
+        .roles
+        .iter()
+        .map(|role| (role.role.to_string(), role.state));
+    for group in [stores.collect::<Vec<_>>(), roles.collect()] {
+        let marked = group.into_iter().map(|(name, state)| {
+            let (glyph, tone) = of_health(state);
+            let style = ink(world, &world.overview, theme.tone(tone));
+            let text = format!(" {} ", theme.glyph(glyph));
+            (Span::styled(text, style), Span::styled(name, theme.text()))
+        });
+        lines.extend(flow(marked, usize::from(inner.width)));
+    }
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+fn depth(world: &World, queue: &QueueDepth, width: usize) -> Line<'static> {
+    let theme = world.theme;
+    let count = queue.ready + queue.unacknowledged;
+    let oldest = queue.oldest_ms.map_or_else(String::new, |age| {
+        format!("oldest {}", format::millis(age as f64))
+    });
+    let name = match queue.name.as_str() {
+        JOBS_DEAD_LETTER => "dead letters",
+        name => name,
+    };
+    let tone = if queue.name == JOBS_DEAD_LETTER && count > 0 {
+        Tone::Attention
+    } else {
+        Tone::Muted
+    };
+    let room = width.saturating_sub(15 + 9);
+    Line::from(vec![
+        Span::styled(format!(" {}", fit::left(name, 14)), theme.text()),
+        Span::styled(
+            fit::right(&format::count(count), 8),
+            ink(
+                world,
+                &world.overview,
+                if count > 0 { theme.strong() } else { theme.muted() },
+            ),
+        ),
+        Span::styled(fit::right(&oldest, room), theme.tone(tone)),
+    ])
+}
+
+/// Pairs one after another, in as many lines as they need.
+fn flow(pairs: impl Iterator<Item = (Span<'static>, Span<'static>)>, width: usize) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::default()];
+    for (sign, name) in pairs {
+        let wide = sign.width() + name.width();
+        if let Some(line) = lines.last_mut() {
+            if line.width() > 0 && line.width() + wide > width {
+                lines.push(Line::from(vec![sign, name]));
+            } else {
+                line.push_span(sign);
+                line.push_span(name);
+            }
+        }
+    }
+    lines
+}
+
+/// Alerts that fire.
+pub(super) fn alerts(frame: &mut Frame<'_>, world: &World, area: Rect) {
+    let block = region(world, titled(world, "Alerts", &world.alerts));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let width = usize::from(inner.width);
+    let theme = world.theme;
+    let lines: Vec<Line<'static>> = match &world.alerts.value {
+        None => vec![missing(world, &world.alerts)],
+        Some(list) => {
+            let firing = list
+                .alerts
+                .iter()
+                .filter(|alert| alert.state == AlertState::Firing);
+            let lines: Vec<_> = firing.map(|alert| fires(world, alert, width)).collect();
+            if lines.is_empty() {
+                vec![Line::styled(
+                    format!(" {} none fires", theme.glyph(Glyph::Ok)),
+                    theme.muted(),
+                )]
+            } else {
+                lines
+            }
+        }
+    };
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+fn fires(world: &World, alert: &Alert, width: usize) -> Line<'static> {
+    let theme = world.theme;
+    let (glyph, tone) = of_severity(alert.severity);
+    let age = format::duration(world.now.since(alert.since));
+    // The larger unit says enough here.
+    let age = age.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+    let told = format!("{age}  {} ", alert.subject);
+    let room = width.saturating_sub(fit::width(&told) + 4);
+    Line::from(vec![
+        Span::styled(format!(" {} ", theme.glyph(glyph)), theme.tone(tone)),
+        Span::styled(fit::left(&alert.name, room), theme.strong()),
+        Span::styled(format!(" {told}"), theme.muted()),
+    ])
+}
+
+/// Events as they happen, newest first.
+pub(super) fn live(frame: &mut Frame<'_>, world: &World, area: Rect) {
+    let title = match &world.live.stream {
+        Stream::Live => "Live".to_owned(),
+        Stream::Connecting => "Live, connecting".to_owned(),
+        Stream::Away(_) => "Live, away".to_owned(),
+    };
+    let block = region(world, title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let theme = world.theme;
+    if world.live.events.is_empty() {
+        let text = match &world.live.stream {
+            Stream::Away(failure) => fit::cut(&failure.text, usize::from(inner.width)).into_owned(),
+            _ => " events show as they happen".to_owned(),
+        };
+        frame.render_widget(Paragraph::new(text).style(theme.muted()), inner);
+        return;
+    }
+    let width = usize::from(inner.width);
+    let lines = world
+        .live
+        .events
+        .iter()
+        .take(usize::from(inner.height))
+        .map(|event| {
+            let id = event.job_id().map(format::short_id).unwrap_or_default();
+            let room = width.saturating_sub(14 + 10);
+            let (_, tone) = event
+                .sequence
+                .and_then(odd_contracts::history::status_at)
+                .map_or((Glyph::Warn, Tone::Attention), |(status, _)| of_status(status));
+            Line::from(vec![
+                Span::styled(format!(" {} ", format::clock(event.occurred_at)), theme.muted()),
+                Span::styled(fit::left(event.event_type.name(), room), theme.tone(tone)),
+                Span::styled(format!(" {id}"), theme.muted()),
+            ])
+        });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_fits_the_columns_with_the_newest_on_the_right() {
+        let series: VecDeque<u64> = [1, 2, 3, 4, 5].into();
+        assert_eq!(buckets(&series, 5), [1, 2, 3, 4, 5]);
+        assert_eq!(buckets(&series, 7), [0, 0, 1, 2, 3, 4, 5]);
+        assert_eq!(buckets(&series, 3), [1, 3, 5]);
+        assert_eq!(buckets(&VecDeque::new(), 3), [0; 0]);
+    }
+}

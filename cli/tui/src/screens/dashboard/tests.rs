@@ -1,0 +1,162 @@
+use std::time::Duration;
+
+use odd_contracts::api::JobPage;
+use odd_contracts::{EventType, JobStatus};
+use uuid::Uuid;
+
+use super::*;
+use crate::bed::{self, SIZES, drawn, press, press_key};
+use crate::effect::Feed;
+
+fn jobs() -> Vec<JobSummary> {
+    let job = |n: u128, job_type: &str, status, attempt, queued_ms, ran_ms| JobSummary {
+        id: Uuid::from_u128(0x9f31_c2ab_0000_4000_8000_0000_0000_0000 + (n << 96)),
+        job_type: job_type.to_owned(),
+        status,
+        created_at: bed::ago(u64::try_from(n).unwrap() * 7 + 2),
+        updated_at: bed::ago(1),
+        attempt,
+        max_attempts: 3,
+        queued_ms,
+        ran_ms,
+        error: None,
+    };
+    vec![
+        job(0, "resize", JobStatus::Failed, 3, Some(1.2), Some(4_100.0)),
+        job(1, "hello", JobStatus::Completed, 1, Some(0.8), Some(0.1)),
+        job(2, "hello", JobStatus::Executing, 1, Some(0.8), None),
+        job(3, "report.monthly", JobStatus::Retrying, 2, Some(12.0), None),
+        job(4, "resize", JobStatus::Scheduled, 0, None, None),
+        job(5, "resize", JobStatus::Cancelled, 1, Some(3.0), Some(70_000.0)),
+        job(6, "日本語\u{1b}[31m\u{202e}", JobStatus::Pending, 0, None, None),
+    ]
+}
+
+fn answered(dashboard: &mut Dashboard, world: &World, jobs: Vec<JobSummary>) {
+    let ask = Ask::Jobs(dashboard.table.first_page());
+    let page = JobPage {
+        jobs,
+        next_cursor: None,
+    };
+    let _ = dashboard.reply(&Reply::Answer(ask, Ok(Answer::Jobs(page))), world);
+}
+
+fn loaded(world: &World) -> Dashboard {
+    let mut dashboard = Dashboard::new();
+    let _ = dashboard.opened(world);
+    answered(&mut dashboard, world, jobs());
+    dashboard
+}
+
+#[test]
+fn it_shows_the_system_and_the_jobs() {
+    let mut world = bed::world();
+    let events = (0..30).map(|n| bed::event(n, EventType::Completed, 13));
+    world.take(Feed::Events(events.collect()));
+    for (width, height) in SIZES {
+        let mut dashboard = loaded(&world);
+        let shown = drawn(&mut dashboard, &world, (width, height));
+        insta::assert_snapshot!(format!("full_{width}x{height}"), shown);
+    }
+}
+
+#[test]
+fn narrow_panels_are_one_behind_the_other() {
+    let world = bed::world();
+    let mut dashboard = loaded(&world);
+    let _ = drawn(&mut dashboard, &world, SIZES[0]);
+    press_key(&mut dashboard, &world, KeyCode::Tab);
+    insta::assert_snapshot!("narrow_system", drawn(&mut dashboard, &world, SIZES[0]));
+    press_key(&mut dashboard, &world, KeyCode::Tab);
+    assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("Live"));
+    press_key(&mut dashboard, &world, KeyCode::Tab);
+    assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("tries"));
+}
+
+#[test]
+fn without_jobs_it_says_what_to_do() {
+    let world = bed::world();
+    let mut dashboard = Dashboard::new();
+    assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("asking for the jobs"));
+    answered(&mut dashboard, &world, Vec::new());
+    insta::assert_snapshot!("empty", drawn(&mut dashboard, &world, SIZES[0]));
+}
+
+#[test]
+fn data_that_is_old_says_so() {
+    let mut dashboard = loaded(&bed::world());
+    let world = bed::away(42);
+    let shown = drawn(&mut dashboard, &world, SIZES[1]);
+    assert!(shown.contains("42 s old"), "{shown}");
+    insta::assert_snapshot!("away", shown);
+}
+
+#[test]
+fn a_filter_is_typed_told_and_applied() {
+    let world = bed::world();
+    let mut dashboard = loaded(&world);
+    press(&mut dashboard, &world, '/');
+    for letter in "colour:red ".chars() {
+        press(&mut dashboard, &world, letter);
+    }
+    assert!(drawn(&mut dashboard, &world, SIZES[1]).contains("colour: is unknown"));
+    for _ in 0..11 {
+        press_key(&mut dashboard, &world, KeyCode::Backspace);
+    }
+    for letter in "status:failed".chars() {
+        press(&mut dashboard, &world, letter);
+    }
+    let effects = press_key(&mut dashboard, &world, KeyCode::Enter);
+    let [Effect::Ask(Ask::Jobs(query))] = &effects[..] else {
+        panic!("the list is asked for");
+    };
+    assert_eq!(query.statuses, [JobStatus::Failed]);
+    assert_eq!(dashboard.command(&world), "odd jobs list --status failed");
+    assert!(!dashboard.takes_text());
+    press_key(&mut dashboard, &world, KeyCode::Esc);
+    assert_eq!(dashboard.command(&world), "odd jobs list");
+}
+
+#[test]
+fn what_may_not_be_done_is_not_offered() {
+    let mut world = bed::world();
+    let mut dashboard = loaded(&world);
+    assert!(dashboard.hints(&world).contains(&hint("r", "retry")));
+    assert_eq!(press(&mut dashboard, &world, 'r').len(), 1);
+    world.mode = crate::options::Mode::ReadOnly;
+    assert!(
+        !dashboard
+            .hints(&world)
+            .iter()
+            .any(|hint| ["r", "c", "N"].contains(&hint.key))
+    );
+    assert!(press(&mut dashboard, &world, 'r').is_empty());
+}
+
+#[test]
+fn the_list_is_asked_for_again_while_things_happen() {
+    let mut world = bed::world();
+    let mut dashboard = loaded(&world);
+    world.now = bed::now().plus(Duration::from_secs(3));
+    assert!(dashboard.tick(&world).is_empty(), "nothing has happened");
+    dashboard.events(&[bed::event(1, EventType::Created, 0)], &world);
+    assert_eq!(dashboard.tick(&world).len(), 1);
+    dashboard.events(&[bed::event(2, EventType::Created, 0)], &world);
+    assert!(dashboard.tick(&world).is_empty(), "just asked");
+}
+
+#[test]
+fn a_click_chooses_and_a_second_one_opens() {
+    let world = bed::world();
+    let mut dashboard = loaded(&world);
+    let _ = drawn(&mut dashboard, &world, SIZES[0]);
+    let click = MouseEvent {
+        kind: MouseEventKind::Down(MouseButton::Left),
+        column: dashboard.rows.x + 5,
+        row: dashboard.rows.y + 2,
+        modifiers: crossterm::event::KeyModifiers::NONE,
+    };
+    assert!(dashboard.mouse(click, &world).is_empty());
+    assert_eq!(dashboard.table.row(), 2);
+    assert!(matches!(dashboard.mouse(click, &world)[..], [Effect::Push(_)]));
+}
