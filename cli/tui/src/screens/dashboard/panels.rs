@@ -31,6 +31,9 @@ const ASCII_BARS: bar::Set<'static> = bar::Set {
     empty: " ",
 };
 
+/// Columns of a counter with its name, up to nine digits. In less, its sign says it alone.
+const NAMED: u16 = 22;
+
 /// A title with the age of what is below, where that is old.
 pub(super) fn titled<T>(world: &World, title: &str, source: &Source<T>) -> String {
     match source.stale(world.now) {
@@ -56,7 +59,8 @@ pub(super) fn counters(frame: &mut Frame<'_>, world: &World, area: Rect) {
         frame.render_widget(Paragraph::new(missing(world, &world.stats)), inner);
         return;
     };
-    let columns = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(2);
+    let left = Constraint::Length(NAMED.max(inner.width / 2));
+    let columns = Layout::horizontal([left, Constraint::Fill(1)]).spacing(1);
     let [left, right] = columns.areas(inner);
     frame.render_widget(Paragraph::new(counted(world, stats, left.width, true)), left);
     frame.render_widget(Paragraph::new(counted(world, stats, right.width, false)), right);
@@ -97,12 +101,7 @@ fn counted(world: &World, stats: &Stats, width: u16, left: bool) -> Vec<Line<'st
         });
         let count = format::count(count);
         let room = usize::from(width).saturating_sub(4);
-        // The sign says it alone where the word would cut the figure.
-        let name = if fit::width(name) + fit::width(&count) < room {
-            name
-        } else {
-            ""
-        };
+        let name = if width < NAMED { "" } else { name };
         let room = room - fit::width(name);
         let style = ink(world, &world.stats, world.theme.tone(tone));
         Line::from(vec![
