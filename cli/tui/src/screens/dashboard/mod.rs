@@ -25,6 +25,8 @@ use table::Table;
 const WIDE: u16 = 110;
 /// Width of the side column.
 const SIDE: u16 = 42;
+/// Width of the counters beside the charts: three groups of digits in both columns.
+const COUNTERS: u16 = 40;
 /// Height of counters and charts.
 const TOP: u16 = 5;
 /// How long the list is shown before it is asked for again, while events arrive.
@@ -383,7 +385,7 @@ impl Screen for Dashboard {
         let [left, right] = Layout::horizontal(columns).areas(area);
         let [top, jobs] = Layout::vertical([Constraint::Length(TOP), Constraint::Fill(1)]).areas(left);
         let [counters, charts] =
-            Layout::horizontal([Constraint::Percentage(45), Constraint::Fill(1)]).areas(top);
+            Layout::horizontal([Constraint::Length(COUNTERS), Constraint::Fill(1)]).areas(top);
         panels::counters(frame, world, counters);
         panels::charts(frame, world, charts);
         self.draw_jobs(world, frame, jobs);
