@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 use crate::instance;
 
+/// Longer than anything may take.
+const LONG: Duration = Duration::from_secs(120);
+
 /// Moments at which the process is killed.
 const MOMENTS: u64 = 20;
 /// Requests under way at the same time.
@@ -169,12 +172,12 @@ fn killed_in_every_window_nothing_is_lost() {
             instance.url(Role::Gateway),
             1_000 + round as u64,
         ));
-        let accepted = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), load).await });
+        let accepted = runtime.block_on(async { tokio::time::timeout(LONG, load).await });
         let accepted = accepted
             .unwrap_or_else(|_| panic!("{failpoint} was never passed"))
             .unwrap();
         // Its sockets close a moment before it is gone.
-        let gone = wait_for(Duration::from_secs(20), failpoint, || async {
+        let gone = wait_for(LONG, failpoint, || async {
             instance.process().is_none().then_some(())
         });
         runtime.block_on(gone);

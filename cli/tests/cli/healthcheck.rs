@@ -11,8 +11,8 @@ use odd_testkit::Instance;
 
 use crate::instance;
 
-/// The limit of the command, and what a busy machine adds to it.
-const LIMIT: Duration = Duration::from_secs(4);
+/// Far beyond the limit of the command, which is two seconds: a busy machine adds to it.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A listener that reads a request and answers it with `answer`, then keeps the connection open; its port.
 fn server(answer: &'static str) -> u16 {

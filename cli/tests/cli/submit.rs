@@ -71,7 +71,7 @@ fn the_exit_code_tells_how_the_jobs_ended() {
         Some(4)
     );
     assert_eq!(
-        code(&["hello", "--wait", "--delay", "1h", "--timeout", "300ms"]),
+        code(&["hello", "--wait", "--delay", "1h", "--timeout", "2s"]),
         Some(5)
     );
     let wrong = write(&odd, "wrong.ndjson", r#"{"type":"hello","expect":"FAILED"}"#);
