@@ -47,6 +47,35 @@ pub(crate) fn right(text: &str, columns: usize) -> String {
     format!("{}{cut}", " ".repeat(gap))
 }
 
+/// The text in lines of at most this many columns, broken between words where there are such, with nothing in it that steers the
+/// terminal.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for line in text::lines(text) {
+        let mut current = String::new();
+        for word in line.split(' ') {
+            let gap = usize::from(!current.is_empty());
+            if current.width() + gap + word.width() <= columns {
+                current.extend(std::iter::repeat_n(' ', gap));
+                current.push_str(word);
+                continue;
+            }
+            if !current.is_empty() {
+                lines.push(std::mem::take(&mut current));
+            }
+            for grapheme in word.graphemes(true) {
+                if !current.is_empty() && current.width() + grapheme.width() > columns {
+                    lines.push(std::mem::take(&mut current));
+                }
+                current.push_str(grapheme);
+            }
+        }
+        lines.push(current);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +97,14 @@ mod tests {
         assert_eq!(right("ab", 4), "  ab");
         assert_eq!(left("日本", 3), "日…");
         assert_eq!(right("日", 4), "  日");
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("a\nb \u{1b}[2J", 9), ["a", "b \u{fffd}[2J"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("x", 0), ["x"]);
     }
 }

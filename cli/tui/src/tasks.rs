@@ -19,6 +19,8 @@ const CHANGE: Duration = Duration::from_secs(2);
 const QUESTION: Duration = Duration::from_secs(5);
 /// Most jobs of one batch.
 const BATCH: u32 = 1_000;
+/// Most bytes of one batch, unless one job alone has more: half of what a gateway takes.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Clients of the roles.
 #[derive(Clone)]
@@ -74,8 +76,10 @@ impl Roles {
     async fn submit(&self, submission: &Value, count: u32) -> Result<Answer, Failure> {
         let first = self.gateway.submit_value(&identified(submission)).await?;
         let mut accepted = 1;
+        let fit = BATCH_BYTES / (identified(submission).to_string().len() + 1);
+        let most = u32::try_from(fit.max(1)).unwrap_or(BATCH).min(BATCH);
         while accepted < count {
-            let wanted = (count - accepted).min(BATCH);
+            let wanted = (count - accepted).min(most);
             let lines: Vec<String> = (0..wanted).map(|_| identified(submission).to_string()).collect();
             let told = |error: ClientError| partly(accepted, count, Failure::from(error));
             let answer = self
