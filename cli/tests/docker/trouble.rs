@@ -71,7 +71,7 @@ fn a_container_that_keeps_crashing_is_shown_with_its_log() {
         &services(&[("good", WAITS), ("broken", broken)])
             .replace("  broken:\n", "  broken:\n    restart: unless-stopped\n"),
     );
-    let up = odd.up(&["--timeout", "30"]).expect_code(1);
+    let up = odd.up(&["--timeout", "90"]).expect_code(1);
     assert!(
         up.stderr.contains("broken") && up.stderr.contains("cannot open the treasure"),
         "{up:?}"

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::bed::{self, Stack};
 
 /// Longest time that Compose may take to start a stack.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// First major version of the Docker engine that knows `start_interval`, without which Compose refuses.
 const KNOWS_START_INTERVAL: u32 = 25;
 
@@ -216,7 +216,7 @@ fn compose_starts_the_offline_stack_and_a_job_passes_it() {
         "--no-build",
         "--quiet-pull",
         "--wait-timeout",
-        "55",
+        "170",
     ]);
     if up.code != Some(0) {
         let logs = compose.run(&["logs", "--tail", "20"]);

@@ -121,7 +121,7 @@ fn a_scrape_that_fails_is_found_and_what_tells_why_is_kept() {
         "--only",
         "target of Prometheus",
         "--timeout",
-        "8s",
+        "20s",
         "-o",
         "json",
     ];

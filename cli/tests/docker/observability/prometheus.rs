@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::dashboards::text;
 
 /// Longest time for one answer.
-const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A Prometheus.
 pub(super) struct Prometheus {
