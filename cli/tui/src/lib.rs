@@ -15,6 +15,7 @@ mod filter;
 mod fit;
 mod frame;
 mod options;
+mod pager;
 mod runner;
 mod screens;
 mod tasks;

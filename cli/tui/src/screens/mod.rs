@@ -12,6 +12,7 @@ mod launcher;
 mod logs;
 mod new_task;
 mod palette;
+mod reader;
 mod splash;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
