@@ -7,7 +7,7 @@ use odd_contracts::Role;
 use odd_tui::{Addresses, Depth, Look, Mode, Options, ThemeName};
 
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 
 /// Watch the observatory in the terminal, live.
@@ -82,6 +82,7 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
         context.settings.gateway_url.value.is_some() || context.settings.read_model_url.value.is_some();
     Ok(Options {
         instance: context.instance_name().to_owned(),
+        of_instance: of_instance(context.instance_name()),
         addresses: Addresses {
             gateway: context.url(Role::Gateway),
             read_model: context.url(Role::ReadModel),

@@ -164,7 +164,7 @@ impl App {
         }
         if let (Some(lowest), Some(top)) = (self.screens.get(bottom), self.screens.last()) {
             let hints = top.screen.hints(world);
-            let command = lowest.screen.command(world);
+            let command = format!("{}{}", lowest.screen.command(world), world.of_instance);
             frame::header(target, world);
             frame::footer(target, world, &hints, &command, self.notice.as_ref());
         }

@@ -42,6 +42,7 @@ pub(crate) fn ago(seconds: u64) -> Timestamp {
 pub(crate) fn options() -> Options {
     Options {
         instance: "observatory".to_owned(),
+        of_instance: String::new(),
         addresses: Addresses {
             gateway: "http://127.0.0.1:3000".to_owned(),
             read_model: "http://127.0.0.1:8080".to_owned(),

@@ -10,10 +10,10 @@ use odd_contracts::Timestamp;
 use odd_look::sign::Tone;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep_until};
+use tokio::time::{interval, sleep_until, timeout};
 
 use crate::app::{App, Order, ScreenId};
-use crate::child::{self, Running};
+use crate::child::{self, PATIENCE, RunId, Running};
 use crate::effect::{Effect, Feed, Reply};
 use crate::feeds;
 use crate::options::Options;
@@ -41,6 +41,8 @@ pub(crate) enum Message {
     Feed(Feed),
     /// For a screen.
     Reply(ScreenId, Reply),
+    /// For a screen, of a command that it runs.
+    OfRun(RunId, ScreenId, Reply),
 }
 
 /// Why the dashboard cannot be shown.
@@ -71,15 +73,17 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
         sender,
         tasks: JoinSet::new(),
         runs: HashMap::new(),
+        next_run: 0,
+        children: JoinSet::new(),
         dirty: true,
         drawn: None,
         _feeds: feeds,
     };
     runner.execute(orders);
-    runner
-        .turn(&mut screen, receiver)
-        .await
-        .map_err(WatchError::Terminal)
+    let turned = runner.turn(&mut screen, receiver).await;
+    drop(screen);
+    runner.end().await;
+    turned.map_err(WatchError::Terminal)
 }
 
 struct Runner {
@@ -89,6 +93,9 @@ struct Runner {
     sender: mpsc::Sender<Message>,
     tasks: JoinSet<()>,
     runs: HashMap<(ScreenId, &'static str), Running>,
+    next_run: RunId,
+    /// Every command that has not ended yet, whether or not its screen is still open.
+    children: JoinSet<()>,
     /// Whether what is shown is not what is known.
     dirty: bool,
     drawn: Option<Instant>,
@@ -125,6 +132,7 @@ impl Runner {
                 _ = moving.tick(), if self.app.is_moving() => self.tick(),
                 () = sleep_until(next_frame.into()), if self.dirty => {}
                 Some(_) = self.tasks.join_next() => {}
+                Some(_) = self.children.join_next() => {}
                 () = &mut ended => return Ok(()),
             }
         }
@@ -151,14 +159,35 @@ impl Runner {
         let now = Timestamp::now();
         let orders = match message {
             Message::Feed(feed) => self.app.feed(feed, now),
-            Message::Reply(to, reply) => {
-                if let Reply::Ended(name, _) = &reply {
+            Message::Reply(to, reply) => self.app.reply(to, &reply, now),
+            Message::OfRun(run, to, reply) => {
+                let (Reply::Printed(name, _) | Reply::Ended(name, _)) = &reply else {
+                    return;
+                };
+                // What another run of the same name took the place of, or whose screen is closed, has nothing more to say.
+                if self
+                    .runs
+                    .get(&(to, *name))
+                    .is_none_or(|current| current.id != run)
+                {
+                    return;
+                }
+                if matches!(reply, Reply::Ended(..)) {
                     self.runs.remove(&(to, *name));
                 }
                 self.app.reply(to, &reply, now)
             }
         };
         self.changed(orders);
+    }
+
+    /// Interrupts every command that still runs and gives it time to put things in order: it is not left running, and not killed
+    /// in the middle of what it does.
+    async fn end(mut self) {
+        self.runs.clear();
+        let all = async { while self.children.join_next().await.is_some() {} };
+        // Those that take longer are killed with the runtime.
+        let _ = timeout(PATIENCE, all).await;
     }
 
     fn tick(&mut self) {
@@ -186,7 +215,9 @@ impl Runner {
                     });
                 }
                 Effect::Run(run) => {
-                    let running = child::start(&self.options, &run, by, self.sender.clone());
+                    self.next_run += 1;
+                    let (of, sender) = ((self.next_run, by), self.sender.clone());
+                    let running = child::start(&self.options, &run, of, sender, &mut self.children);
                     self.runs.insert((by, run.name), running);
                 }
                 Effect::Interrupt(name) => {

@@ -199,6 +199,8 @@ impl Series {
 pub(crate) struct World {
     /// Name of the instance.
     pub(crate) instance: String,
+    /// What makes a command speak of it.
+    pub(crate) of_instance: String,
     /// Where the roles answer.
     pub(crate) addresses: Addresses,
     /// What may be done.
@@ -225,6 +227,7 @@ impl World {
     pub(crate) fn new(options: &Options, now: Timestamp) -> Self {
         Self {
             instance: options.instance.clone(),
+            of_instance: options.of_instance.clone(),
             addresses: options.addresses.clone(),
             mode: options.mode,
             has_browser: options.has_browser,

@@ -1,0 +1,193 @@
+//! The form as it is shown.
+
+use odd_contracts::FieldError;
+use odd_look::format;
+use odd_look::sign::{Glyph, Tone};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Padding, Paragraph};
+
+use super::form::{Field, Form};
+use super::{NewTask, Stage, advice};
+use crate::fit;
+use crate::frame::region;
+use crate::screens::splash;
+use crate::world::{Failure, World};
+
+/// Widest that the form is drawn.
+const WIDEST: u16 = 118;
+/// Columns of a label.
+const LABEL: usize = 11;
+/// Columns of a type, and of another field.
+const TYPE: usize = 30;
+const SHORT: usize = 10;
+/// Lines that tell what is wrong, at least and at most.
+const SAID: (u16, u16) = (3, 9);
+
+/// Everything.
+pub(super) fn form(task: &mut NewTask, world: &World, frame: &mut Frame<'_>, area: Rect) {
+    let area = area.centered_horizontally(Constraint::Max(WIDEST));
+    let columns = usize::from(area.width.saturating_sub(4));
+    let (tone, said) = said(task, world, columns);
+    let height = u16::try_from(said.len())
+        .unwrap_or(u16::MAX)
+        .clamp(SAID.0, SAID.1);
+    let [fields, payload, below] = Layout::vertical([
+        Constraint::Length(6),
+        Constraint::Fill(1),
+        Constraint::Length(height + 2),
+    ])
+    .areas(area);
+    let block = region(world, "New task").padding(Padding::horizontal(1));
+    frame.render_widget(Paragraph::new(lines(task, world, columns)).block(block), fields);
+    let focus = task.focus == Field::Payload;
+    let mut block = region(world, "Payload, a JSON object");
+    if focus {
+        block = block.border_style(world.theme.accent());
+    }
+    task.form.payload.draw(focus, world, block, frame, payload);
+    let block = region(world, "Check")
+        .border_style(world.theme.tone(tone))
+        .padding(Padding::horizontal(1));
+    frame.render_widget(Paragraph::new(said).block(block), below);
+}
+
+/// The fields of one line.
+fn lines<'a>(task: &NewTask, world: &World, columns: usize) -> Vec<Line<'a>> {
+    let theme = world.theme;
+    let row = |fields: &[Field]| {
+        let each = fields.iter().flat_map(|field| field_spans(task, *field, world));
+        Line::from(each.collect::<Vec<_>>())
+    };
+    let mut first = field_spans(task, Field::Type, world);
+    let offered = NewTask::types(world).join(", ");
+    let room = columns.saturating_sub(LABEL + TYPE + 6);
+    let offered = fit::cut(&offered, room).into_owned();
+    first.push(Span::styled(format!(" ↑↓ {offered}"), theme.muted()));
+    let mut last = vec![Span::raw(" ".repeat(LABEL))];
+    let button = if task.focus == Field::Submit {
+        theme.chosen()
+    } else {
+        theme.accent()
+    };
+    let pointer = if task.focus == Field::Submit {
+        theme.pointer()
+    } else {
+        " "
+    };
+    last.push(Span::styled(format!("{pointer} [ Submit ]"), button));
+    let whither = format!("   to {}", world.addresses.gateway);
+    last.push(Span::styled(fit::cut(&whither, 50).into_owned(), theme.muted()));
+    vec![
+        Line::from(first),
+        row(&[Field::Attempts, Field::Backoff, Field::Timeout]),
+        row(&[Field::Delay, Field::Count]),
+        Line::from(last),
+    ]
+}
+
+/// Label and text of a field. The one that takes keys has a pointer and a cursor; an empty one shows what it stands for.
+fn field_spans<'a>(task: &NewTask, field: Field, world: &World) -> Vec<Span<'a>> {
+    let theme = world.theme;
+    let width = if field == Field::Type { TYPE } else { SHORT };
+    let text = task.form.text(field);
+    let focus = task.focus == field;
+    let shown = if focus {
+        // The end is what is typed at.
+        let cursor = if theme.unicode() { "▏" } else { "_" };
+        let over = text.chars().count().saturating_sub(width - 2);
+        let end: String = text.chars().skip(over).collect();
+        fit::left(&format!("{end}{cursor}"), width)
+    } else if text.is_empty() {
+        fit::left(field.default(), width)
+    } else {
+        fit::left(text, width)
+    };
+    let style = match (focus, text.is_empty()) {
+        (true, _) => theme.chosen(),
+        (false, true) => theme.muted(),
+        (false, false) => theme.strong(),
+    };
+    let pointer = if focus { theme.pointer() } else { " " };
+    vec![
+        Span::styled(fit::left(field.label(), LABEL), theme.muted()),
+        Span::styled(format!("{pointer} "), theme.accent()),
+        Span::styled(shown, style),
+        Span::raw("  "),
+    ]
+}
+
+/// What there is to say: what is wrong, what is asked, what was answered.
+fn said<'a>(task: &NewTask, world: &World, columns: usize) -> (Tone, Vec<Line<'a>>) {
+    let theme = world.theme;
+    if !world.mode.changes_jobs() {
+        let text = "This dashboard only looks (--read-only): nothing is submitted from here.";
+        return (Tone::Attention, vec![Line::styled(text, theme.text())]);
+    }
+    if matches!(task.stage, Stage::Submitting) {
+        let text = format!(
+            "{} asking the gateway, for 2 s at most a request",
+            splash::spinner(world)
+        );
+        return (Tone::Accent, vec![Line::styled(text, theme.accent())]);
+    }
+    if let Stage::Refused(failure) = &task.stage {
+        return (Tone::Bad, refused(failure, world, columns));
+    }
+    match &task.checked {
+        Ok(count) => (Tone::Ok, well(&task.form, *count, world)),
+        Err(errors) => {
+            let tone = if task.tried { Tone::Bad } else { Tone::Attention };
+            (tone, wrong(errors, tone, world, columns))
+        }
+    }
+}
+
+fn well<'a>(form: &Form, count: u32, world: &World) -> Vec<Line<'a>> {
+    let theme = world.theme;
+    let jobs = match count {
+        1 => "one job".to_owned(),
+        many => format!("{} jobs", format::count(u64::from(many))),
+    };
+    let bytes = format::bytes(u64::try_from(form.payload.len()).unwrap_or(u64::MAX));
+    vec![Line::from(vec![
+        Span::styled(format!("{} ", theme.glyph(Glyph::Ok)), theme.tone(Tone::Ok)),
+        Span::styled(
+            format!("keeps the contract; F2 submits {jobs} with a payload of {bytes}"),
+            theme.text(),
+        ),
+    ])]
+}
+
+/// Each place, and what is wrong there.
+fn wrong<'a>(errors: &[FieldError], tone: Tone, world: &World, columns: usize) -> Vec<Line<'a>> {
+    let theme = world.theme;
+    let most = usize::from(SAID.1);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for error in errors {
+        let place = if error.path.is_empty() { "/" } else { &error.path };
+        let text = format!("{} {place}: {}", theme.glyph(Glyph::Bad), error.message);
+        let text = fit::cut(&text, columns).into_owned();
+        lines.push(Line::styled(text, theme.tone(tone)));
+    }
+    if lines.len() > most {
+        let more = lines.len() - most + 1;
+        lines.truncate(most - 1);
+        lines.push(Line::styled(format!("and {more} more"), theme.muted()));
+    }
+    lines
+}
+
+fn refused<'a>(failure: &Failure, world: &World, columns: usize) -> Vec<Line<'a>> {
+    let theme = world.theme;
+    let text = format!("{} {}", theme.glyph(Glyph::Bad), failure.text);
+    let mut lines: Vec<Line<'_>> = fit::wrap(&text, columns)
+        .into_iter()
+        .take(usize::from(SAID.1) - 2)
+        .map(|line| Line::styled(line, theme.tone(Tone::Bad)))
+        .collect();
+    let advice = fit::wrap(advice(failure), columns).into_iter();
+    lines.extend(advice.take(2).map(|line| Line::styled(line, theme.accent())));
+    lines
+}
