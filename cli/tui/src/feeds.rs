@@ -133,3 +133,113 @@ async fn follow(live: odd_client::Live, to: &Sender) -> Option<Failure> {
         not_found: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::stream;
+    use odd_client::ClientError;
+    use odd_contracts::api::AlertList;
+    use odd_contracts::{EventEnvelope, EventType};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::bed;
+
+    fn told(event: u128) -> Result<EventEnvelope, ClientError> {
+        Ok(bed::event(event, EventType::Created, 0))
+    }
+
+    fn broken() -> Result<EventEnvelope, ClientError> {
+        Err(ClientError::Unexpected {
+            url: "http://127.0.0.1:8080/stream".to_owned(),
+            status: 200,
+            detail: "no event".to_owned(),
+        })
+    }
+
+    /// Events of each message that was sent.
+    fn portions(mut messages: mpsc::Receiver<Message>) -> Vec<usize> {
+        let mut portions = Vec::new();
+        while let Ok(message) = messages.try_recv() {
+            let Message::Feed(Feed::Events(events)) = message else {
+                panic!("{message:?}");
+            };
+            portions.push(events.len());
+        }
+        portions
+    }
+
+    #[tokio::test]
+    async fn what_arrives_together_is_handed_over_together() {
+        let (to, messages) = mpsc::channel(64);
+        let ended = follow(Box::pin(stream::iter((0..5_000).map(told))), &to).await;
+        assert_eq!(ended.unwrap().text, "the read-model ended the stream");
+        let portions = portions(messages);
+        assert_eq!(portions.iter().sum::<usize>(), 5_000);
+        assert_eq!(portions.len(), 5_000_usize.div_ceil(TOGETHER), "{portions:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_told_before_it_broke_is_not_lost() {
+        let (to, messages) = mpsc::channel(64);
+        let live = Box::pin(stream::iter([told(1), told(2), broken()]));
+        let failure = follow(live, &to).await.unwrap();
+        assert!(failure.text.contains("no event"), "{failure:?}");
+        assert_eq!(portions(messages), [2]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_the_dashboard() {
+        let (to, messages) = mpsc::channel(64);
+        drop(messages);
+        let live = Box::pin(stream::iter([told(1)]).chain(stream::pending()));
+        assert_eq!(follow(live, &to).await, None);
+    }
+
+    /// Seconds at which alerts were asked for, while they fail or do not, and `now` is told at the second that is given.
+    async fn asked(fails: bool, told_at: Option<u64>) -> Vec<u64> {
+        static NOW: Notify = Notify::const_new();
+        let (to, mut messages) = mpsc::channel(64);
+        let count = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&count);
+        let start = Instant::now();
+        let polling = tokio::spawn(poll(OFTEN, &NOW, to, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let failure = Failure {
+                text: "away".to_owned(),
+                not_found: false,
+            };
+            let answer = if fails {
+                Err(failure)
+            } else {
+                Ok(AlertList::default())
+            };
+            std::future::ready(Feed::Alerts(answer))
+        }));
+        if let Some(second) = told_at {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(second)).await;
+                NOW.notify_waiters();
+            });
+        }
+        let mut seconds = Vec::new();
+        while seconds.len() < 6 {
+            messages.recv().await.unwrap();
+            seconds.push(start.elapsed().as_secs());
+        }
+        drop(messages);
+        polling.await.unwrap();
+        assert!(count.load(Ordering::Relaxed) <= 7, "it ends when nobody listens");
+        seconds
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_away_is_asked_less_often_and_at_once_on_request() {
+        assert_eq!(asked(false, None).await, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(asked(true, None).await, [0, 2, 6, 11, 16, 21]);
+        assert_eq!(asked(true, Some(8)).await, [0, 2, 6, 8, 13, 18]);
+    }
+}
