@@ -8,6 +8,7 @@ use odd_contracts::Timestamp;
 use odd_look::sign::Tone;
 use ratatui::Frame;
 
+use crate::ascii;
 use crate::effect::{Effect, Feed, Reply};
 use crate::frame;
 use crate::options::Options;
@@ -167,6 +168,9 @@ impl App {
             let command = format!("{}{}", lowest.screen.command(world), world.of_instance);
             frame::header(target, world);
             frame::footer(target, world, &hints, &command, self.notice.as_ref());
+        }
+        if !world.theme.unicode() {
+            ascii::only(target.buffer_mut());
         }
     }
 

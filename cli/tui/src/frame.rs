@@ -171,12 +171,16 @@ pub(crate) fn footer(
     let mut spans = Vec::new();
     let mut taken = 0;
     for hint in hints.iter().chain(&EVERYWHERE) {
-        let wide = fit::width(hint.key) + fit::width(hint.does) + 3;
+        let key = match hint.key {
+            "↵" if !theme.unicode() => "Enter",
+            key => key,
+        };
+        let wide = fit::width(key) + fit::width(hint.does) + 3;
         if taken + wide > room {
             break;
         }
         taken += wide;
-        spans.push(Span::styled(format!(" {}", hint.key), theme.accent()));
+        spans.push(Span::styled(format!(" {key}"), theme.accent()));
         spans.push(Span::styled(format!(" {} ", hint.does), theme.muted()));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);

@@ -6,8 +6,12 @@
 //! together. Nothing but `runner` and `terminal` does input or output, so that every screen can be drawn into a buffer by a test.
 
 mod app;
-#[cfg(test)]
+mod ascii;
+#[cfg(any(test, feature = "bench"))]
 mod bed;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod child;
 mod effect;
 mod feeds;
@@ -16,6 +20,8 @@ mod fit;
 mod frame;
 mod options;
 mod pager;
+#[cfg(test)]
+mod replay;
 mod runner;
 mod screens;
 mod tasks;

@@ -9,7 +9,7 @@ use odd_client::ClientError;
 use odd_contracts::Timestamp;
 use odd_look::sign::Tone;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{interval, sleep_until, timeout};
 
 use crate::app::{App, Order, ScreenId};
@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
         children: JoinSet::new(),
         dirty: true,
         drawn: None,
-        _feeds: feeds,
+        feeds,
     };
     runner.execute(orders);
     let turned = runner.turn(&mut screen, receiver).await;
@@ -99,7 +99,8 @@ struct Runner {
     /// Whether what is shown is not what is known.
     dirty: bool,
     drawn: Option<Instant>,
-    _feeds: JoinSet<()>,
+    /// What the system tells, for as long as this lives.
+    feeds: JoinSet<()>,
 }
 
 impl Runner {
@@ -131,8 +132,9 @@ impl Runner {
                 _ = tick.tick() => self.tick(),
                 _ = moving.tick(), if self.app.is_moving() => self.tick(),
                 () = sleep_until(next_frame.into()), if self.dirty => {}
-                Some(_) = self.tasks.join_next() => {}
-                Some(_) = self.children.join_next() => {}
+                Some(ended) = self.tasks.join_next() => pass_on(ended),
+                Some(ended) = self.children.join_next() => pass_on(ended),
+                Some(ended) = self.feeds.join_next() => pass_on(ended),
                 () = &mut ended => return Ok(()),
             }
         }
@@ -143,7 +145,8 @@ impl Runner {
     fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
         if self.dirty && due {
-            screen.terminal.draw(|frame| self.app.draw(frame))?;
+            fail::fail_point!("watch.draw");
+            screen.draw(|frame| self.app.draw(frame))?;
             self.drawn = Some(Instant::now());
             self.dirty = false;
         }
@@ -209,6 +212,7 @@ impl Runner {
                 Effect::Ask(ask) => {
                     let (roles, sender) = (self.roles.clone(), self.sender.clone());
                     self.tasks.spawn(async move {
+                        fail::fail_point!("watch.answer");
                         let answer = roles.answer(&ask).await;
                         // Nobody listens when the dashboard ends.
                         let _ = sender.send(Message::Reply(by, Reply::Answer(ask, answer))).await;
@@ -265,6 +269,16 @@ impl Runner {
                 .app
                 .tell(Tone::Attention, format!("{what} cannot be copied: {error}")),
         }
+    }
+}
+
+/// A panic of a task is one of the dashboard: what the task was for would be missing from then on.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        // It was told of where it happened.
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

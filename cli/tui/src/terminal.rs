@@ -1,6 +1,8 @@
 //! Taking the terminal and giving it back, however it ends.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
@@ -11,13 +13,17 @@ use crossterm::execute;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
 
 /// The terminal while it is ours. Given back when dropped.
 pub(crate) struct Screen {
-    pub(crate) terminal: Terminal<CrosstermBackend<io::BufWriter<Stdout>>>,
+    /// Never dropped: it would tell of a cursor that cannot be shown on a terminal that may be gone, and panic over it.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<io::BufWriter<Stdout>>>>,
 }
+
+/// Whether it is ours. A panic of any thread gives it back, and what that says is not drawn over.
+static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Bytes that are collected before they are written: a whole frame goes out at once.
 const FRAME: usize = 64 * 1024;
@@ -25,6 +31,10 @@ const FRAME: usize = 64 * 1024;
 impl Screen {
     /// Takes the terminal. From here on, a panic gives it back before it is told of.
     pub(crate) fn take(title: &str) -> io::Result<Self> {
+        let terminal = Terminal::new(CrosstermBackend::new(io::BufWriter::with_capacity(
+            FRAME,
+            io::stdout(),
+        )))?;
         enable_raw_mode()?;
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -32,11 +42,9 @@ impl Screen {
             hook(panic);
         }));
         let screen = Self {
-            terminal: Terminal::new(CrosstermBackend::new(io::BufWriter::with_capacity(
-                FRAME,
-                io::stdout(),
-            )))?,
+            terminal: ManuallyDrop::new(terminal),
         };
+        OURS.store(true, Ordering::Release);
         execute!(
             io::stdout(),
             EnterAlternateScreen,
@@ -45,6 +53,14 @@ impl Screen {
             SetTitle(title)
         )?;
         Ok(screen)
+    }
+
+    /// Draws a frame.
+    pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if OURS.load(Ordering::Acquire) {
+            self.terminal.draw(draw)?;
+        }
+        Ok(())
     }
 
     /// Puts text into the clipboard of whoever looks at the terminal (OSC 52).
@@ -63,6 +79,7 @@ impl Drop for Screen {
 
 /// Twice does no harm. Nothing can be done about a terminal that is gone.
 fn give_back() {
+    OURS.store(false, Ordering::Release);
     let _ = execute!(
         io::stdout(),
         DisableBracketedPaste,

@@ -128,6 +128,13 @@ impl Live {
         new
     }
 
+    /// Event ids that are remembered.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        debug_assert_eq!(self.seen.len(), self.order.len());
+        self.order.len()
+    }
+
     fn remember(&mut self, id: Uuid) -> bool {
         if !self.seen.insert(id) {
             return false;
