@@ -82,13 +82,13 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
         context.settings.gateway_url.value.is_some() || context.settings.read_model_url.value.is_some();
     Ok(Options {
         instance: context.instance_name().to_owned(),
-        of_instance: of_instance(context.instance_name()),
         addresses: Addresses {
             gateway: context.url(Role::Gateway),
             read_model: context.url(Role::ReadModel),
         },
         program,
         arguments: arguments(context),
+        of_instance: of_instance(context.instance_name()),
         mode: args.mode(),
         look: Look {
             theme: match args.theme {

@@ -90,10 +90,6 @@ impl App {
         std::mem::take(&mut self.closed)
     }
 
-    pub(crate) fn notice(&self) -> Option<&Notice> {
-        self.notice.as_ref()
-    }
-
     /// Tells at the foot what happened.
     pub(crate) fn tell(&mut self, tone: Tone, text: impl Into<String>) {
         self.notice = Some(Notice {
@@ -208,7 +204,7 @@ impl App {
             return Vec::new();
         };
         vec![match letter {
-            '?' => Effect::Push(Box::new(Help::new(self.hints()))),
+            '?' => Effect::Push(Box::new(self.help())),
             ':' => Effect::Push(Box::new(Palette::new())),
             'R' => Effect::Refresh,
             'N' if mode.changes_jobs() => Effect::Push(Box::new(NewTask::new())),
@@ -222,14 +218,14 @@ impl App {
         }]
     }
 
-    /// Hints of the lowest screen that is visible.
-    fn hints(&self) -> Vec<crate::screens::Hint> {
+    /// The keys of the lowest screen that is visible.
+    fn help(&self) -> Help {
         let top = self
             .screens
             .iter()
             .rev()
             .find(|opened| !opened.screen.is_overlay());
-        top.map(|top| top.screen.hints(&self.world)).unwrap_or_default()
+        top.map_or_else(Help::everywhere, |top| Help::of(top.screen.as_ref(), &self.world))
     }
 
     /// The screen that what is asked for now belongs to: the top one, but for those that lie over another.

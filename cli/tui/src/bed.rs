@@ -1,12 +1,6 @@
 //! What tests of screens have in common: a world with something in it, and a terminal that is a buffer.
-#![cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        clippy::unwrap_used,
-        reason = "benches take a part of it, and fail as tests do"
-    )
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#![cfg_attr(not(test), allow(dead_code, reason = "benches take a part of it"))]
 
 use std::time::Duration;
 
@@ -21,6 +15,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use uuid::Uuid;
 
+use crate::ascii;
 use crate::effect::{Effect, Feed};
 use crate::options::{Addresses, Depth, Look, Mode, Options, ThemeName};
 use crate::screens::Screen;
@@ -42,13 +37,13 @@ pub(crate) fn ago(seconds: u64) -> Timestamp {
 pub(crate) fn options() -> Options {
     Options {
         instance: "observatory".to_owned(),
-        of_instance: String::new(),
         addresses: Addresses {
             gateway: "http://127.0.0.1:3000".to_owned(),
             read_model: "http://127.0.0.1:8080".to_owned(),
         },
         program: "odd".into(),
         arguments: Vec::new(),
+        of_instance: String::new(),
         mode: Mode::Full,
         look: Look {
             theme: ThemeName::Dark,
@@ -209,7 +204,12 @@ pub(crate) fn alert() -> Alert {
 pub(crate) fn drawn(screen: &mut dyn Screen, world: &World, (width, height): (u16, u16)) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
-        .draw(|frame| screen.draw(world, frame, frame.area()))
+        .draw(|frame| {
+            screen.draw(world, frame, frame.area());
+            if !world.theme.unicode() {
+                ascii::only(frame.buffer_mut());
+            }
+        })
         .unwrap();
     terminal.backend().to_string()
 }

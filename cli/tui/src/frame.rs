@@ -134,8 +134,12 @@ fn figures(world: &World, room: usize) -> Line<'static> {
         taken += fit::width(text) + 3;
         taken <= room
     });
+    // Alerts are the last to go where room is short, and stand at the very right.
+    if firing > 0 && !groups.is_empty() {
+        groups.rotate_left(1);
+    }
     let mut spans = Vec::new();
-    for (text, style) in groups.into_iter().rev() {
+    for (text, style) in groups {
         spans.push(Span::raw("   "));
         spans.push(Span::styled(text, style));
     }

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 pub struct Options {
     /// Name of the instance.
     pub instance: String,
-    /// What stands behind a command that is shown, so that it speaks of this instance: nothing, or ` --instance demo`.
-    pub of_instance: String,
     /// Where its roles answer.
     pub addresses: Addresses,
     /// The `odd` binary, which is run for what belongs to this machine: starting and stopping a stack, logs, the doctor.
     pub program: PathBuf,
     /// Arguments that make each of those commands speak of the same instance, such as `--instance demo`.
     pub arguments: Vec<String>,
+    /// What stands behind a command that is shown, so that it speaks of this instance: nothing, or ` --instance demo`.
+    pub of_instance: String,
     /// What may be done from here.
     pub mode: Mode,
     /// How it looks.

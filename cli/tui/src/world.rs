@@ -212,8 +212,6 @@ pub(crate) struct World {
     pub(crate) addresses: Addresses,
     /// What may be done.
     pub(crate) mode: Mode,
-    /// Whether a browser can be opened.
-    pub(crate) has_browser: bool,
     /// How it is drawn.
     pub(crate) theme: Theme,
     /// The clock.
@@ -237,7 +235,6 @@ impl World {
             of_instance: options.of_instance.clone(),
             addresses: options.addresses.clone(),
             mode: options.mode,
-            has_browser: options.has_browser,
             theme: Theme::new(options.look),
             now,
             overview: Source::default(),

@@ -47,12 +47,26 @@ pub(super) fn everywhere(mode: Mode) -> Vec<Hint> {
 
 /// The keys, over the screen that they belong to.
 pub(crate) struct Help {
+    /// The screen below, and its keys.
+    below: &'static str,
     own: Vec<Hint>,
 }
 
 impl Help {
-    pub(crate) fn new(own: Vec<Hint>) -> Self {
-        Self { own }
+    /// The keys of a screen, and those that work everywhere.
+    pub(crate) fn of(screen: &dyn Screen, world: &World) -> Self {
+        Self {
+            below: screen.title(),
+            own: screen.hints(world),
+        }
+    }
+
+    /// Only those that work everywhere.
+    pub(crate) fn everywhere() -> Self {
+        Self {
+            below: "",
+            own: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +85,7 @@ impl Screen for Help {
         };
         let mut lines = Vec::new();
         if !self.own.is_empty() {
-            lines.push(Line::styled(" On this screen", theme.muted()));
+            lines.push(Line::styled(format!(" Here: {}", self.below), theme.muted()));
             lines.extend(self.own.iter().map(line));
             lines.push(Line::default());
         }

@@ -58,7 +58,7 @@ impl Palette {
         Ok(match name {
             "alerts" => Effect::Push(Box::new(Alerts::new())),
             "dead-letters" => Effect::Push(Box::new(DeadLetters::new())),
-            "help" => Effect::Push(Box::new(Help::new(Vec::new()))),
+            "help" => Effect::Push(Box::new(Help::everywhere())),
             "job" => Effect::Push(Box::new(Job::new(id(argument)?))),
             "launcher" if mode.has_machine() => Effect::Push(Box::new(Launcher::new())),
             "logs" => Effect::Push(Box::new(Logs::new(world))),

@@ -210,15 +210,15 @@ pub(super) fn system(frame: &mut Frame<'_>, world: &World, area: Rect) {
             theme.tone(Tone::Attention),
         ));
     }
-    let stores = overview
-        .dependencies
-        .iter()
-        .map(|store| (store.adapter.clone(), store.state));
+    // What stands for several is told once, unless its states differ.
+    let stores = overview.dependencies.iter();
+    let mut stores: Vec<_> = stores.map(|store| (store.adapter.clone(), store.state)).collect();
+    stores.dedup();
     let roles = overview
         .roles
         .iter()
         .map(|role| (role.role.to_string(), role.state));
-    for group in [stores.collect::<Vec<_>>(), roles.collect()] {
+    for group in [stores, roles.collect()] {
         let marked = group.into_iter().map(|(name, state)| {
             let (glyph, tone) = of_health(state);
             let style = ink(world, &world.overview, theme.tone(tone));
