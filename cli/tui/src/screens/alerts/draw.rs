@@ -65,6 +65,7 @@ impl Alerts {
         let is_stale = !self.is_history && world.alerts.stale(world.now).is_some();
         let ink = |style| if is_stale { theme.stale() } else { style };
         let pointer = if is_chosen { theme.pointer() } else { " " };
+        let room = width.saturating_sub(55);
         let (glyph, tone) = sign(alert);
         let name = format!("{} {}", theme.glyph(glyph), alert.name);
         let line = Line::from(vec![
@@ -72,10 +73,7 @@ impl Alerts {
             Span::styled(fit::left(&name, 26), ink(theme.tone(tone))),
             Span::styled(fit::left(severity(alert.severity), 10), ink(theme.text())),
             Span::styled(fit::left(&alert.subject, 16), ink(theme.text())),
-            Span::styled(
-                fit::left(&when(alert, world.now), width.saturating_sub(55)),
-                ink(theme.muted()),
-            ),
+            Span::styled(fit::left(&when(alert, world.now, room), room), ink(theme.muted())),
         ]);
         if is_chosen {
             line.style(theme.chosen())
@@ -144,12 +142,17 @@ const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn when(alert: &Alert, now: Timestamp) -> String {
+/// How long it has fired or did; where there is not room for both, when it ended.
+fn when(alert: &Alert, now: Timestamp, room: usize) -> String {
     let lasted = |until: Timestamp| format::duration(until.since(alert.since));
     match (alert.state, alert.resolved_at) {
         (AlertState::Firing, _) => format!("fires for {}", lasted(now)),
         (AlertState::Pending, _) => format!("pending for {}", lasted(now)),
-        (_, Some(at)) => format!("lasted {}, ended {}", lasted(at), format::age(at, now)),
+        (_, Some(at)) => {
+            let ended = format!("ended {}", format::age(at, now));
+            let both = format!("{ended}, lasted {}", lasted(at));
+            if fit::width(&both) <= room { both } else { ended }
+        }
         (_, None) => "over".to_owned(),
     }
 }
