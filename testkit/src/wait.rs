@@ -28,6 +28,10 @@ where
 /// # Panics
 /// Where the state was not reached within `deadline`; `what` says what was waited for.
 #[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no runtime whose threads it could block"
+)]
 pub fn wait_until<T>(deadline: Duration, what: &str, mut state: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + deadline;
     loop {
