@@ -134,8 +134,8 @@ fn detail(id: odd_contracts::JobId) -> (JobDetail, Timeline) {
         .collect();
     let mut detail: JobDetail = serde_json::from_str(include_str!("replay/job.json")).unwrap();
     let payload = json!({ "lines": lines, "word": "x".repeat(500_000) });
-    detail.record.payload = serde_json::from_value(payload).unwrap();
-    detail.record.id = id;
+    detail.record.job.payload = serde_json::from_value(payload).unwrap();
+    detail.record.job.id = id;
     let mut timeline: Timeline = serde_json::from_str(include_str!("replay/timeline.json")).unwrap();
     timeline.id = id;
     (detail, timeline)
