@@ -16,6 +16,8 @@ mod parity;
 mod serve;
 mod submit;
 mod trouble;
+#[cfg(unix)]
+mod watch;
 mod web;
 mod workspace;
 

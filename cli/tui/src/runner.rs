@@ -77,6 +77,7 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
         children: JoinSet::new(),
         dirty: true,
         drawn: None,
+        resized: false,
         feeds,
     };
     runner.execute(orders);
@@ -99,6 +100,8 @@ struct Runner {
     /// Whether what is shown is not what is known.
     dirty: bool,
     drawn: Option<Instant>,
+    /// Whether the terminal had another size meanwhile, so that nothing that was drawn can be relied on.
+    resized: bool,
     /// What the system tells, for as long as this lives.
     feeds: JoinSet<()>,
 }
@@ -146,6 +149,9 @@ impl Runner {
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
         if self.dirty && due {
             fail::fail_point!("watch.draw");
+            if std::mem::take(&mut self.resized) {
+                screen.forget()?;
+            }
             screen.draw(|frame| self.app.draw(frame))?;
             self.drawn = Some(Instant::now());
             self.dirty = false;
@@ -154,6 +160,8 @@ impl Runner {
     }
 
     fn input(&mut self, event: Event) {
+        // A terminal that was smaller for a moment has lost what did not fit, even where it has its old size again by now.
+        self.resized |= matches!(event, Event::Resize(..));
         let orders = self.app.input(event, Timestamp::now());
         self.changed(orders);
     }

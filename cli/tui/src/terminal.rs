@@ -14,6 +14,7 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
 /// The terminal while it is ours. Given back when dropped.
@@ -53,6 +54,16 @@ impl Screen {
             SetTitle(title)
         )?;
         Ok(screen)
+    }
+
+    /// Draws the whole of the next frame, whatever was drawn before.
+    pub(crate) fn forget(&mut self) -> io::Result<()> {
+        if OURS.load(Ordering::Acquire) {
+            // Not `clear`, which asks the terminal where its cursor is and waits for an answer among the keys.
+            let size = self.terminal.size()?;
+            self.terminal.resize(Rect::from((Position::ORIGIN, size)))?;
+        }
+        Ok(())
     }
 
     /// Draws a frame.

@@ -71,6 +71,9 @@ pub(crate) struct Dashboard {
     /// When the list was asked for, and whether something has happened since.
     asked: Option<Timestamp>,
     changed: bool,
+    /// How many jobs there were then, and when the last thing happened. Events that are missed, as before the stream is
+    /// connected, show in these.
+    counted: Counted,
     is_narrow: bool,
     /// Where the rows were drawn.
     rows: Rect,
@@ -87,6 +90,7 @@ impl Dashboard {
             pane: Pane::Jobs,
             asked: None,
             changed: false,
+            counted: None,
             is_narrow: false,
             rows: Rect::default(),
         }
@@ -95,6 +99,7 @@ impl Dashboard {
     fn ask(&mut self, world: &World) -> Vec<Effect> {
         self.asked = Some(world.now);
         self.changed = false;
+        self.counted = counted(world);
         vec![Effect::Ask(Ask::Jobs(self.table.first_page()))]
     }
 
@@ -282,6 +287,13 @@ impl Dashboard {
             Line::styled(format!("  odd submit hello{next}"), theme.muted()),
         ]
     }
+}
+
+type Counted = Option<(u64, Option<Timestamp>)>;
+
+fn counted(world: &World) -> Counted {
+    let counters = &world.stats.value.as_ref()?.counters;
+    Some((counters.total, counters.last_event_at))
 }
 
 /// Widths of the columns, which depend on the room.
@@ -506,7 +518,10 @@ impl Screen for Dashboard {
     /// Events say what has changed, the list how it is: it is asked for again while they arrive, and when it did not come.
     fn tick(&mut self, world: &World) -> Vec<Effect> {
         let due = self.asked.is_none_or(|asked| world.now.since(asked) >= RENEW);
-        let wanted = self.changed || self.failure.is_some() || world.away().is_some();
+        let wanted = self.changed
+            || self.counted != counted(world)
+            || self.failure.is_some()
+            || world.away().is_some();
         if due && wanted {
             self.ask(world)
         } else {

@@ -145,6 +145,18 @@ fn the_list_is_asked_for_again_while_things_happen() {
     assert!(dashboard.tick(&world).is_empty(), "just asked");
 }
 
+/// As happens before the stream is connected.
+#[test]
+fn what_no_event_told_of_shows_in_the_counters() {
+    let mut world = bed::world();
+    let mut dashboard = loaded(&world);
+    world.now = bed::now().plus(Duration::from_secs(3));
+    let mut stats = world.stats.value.clone().unwrap();
+    stats.counters.total += 1;
+    world.take(Feed::Stats(Ok(Box::new(stats))));
+    assert_eq!(dashboard.tick(&world).len(), 1);
+}
+
 #[test]
 fn a_click_chooses_and_a_second_one_opens() {
     let world = bed::world();
