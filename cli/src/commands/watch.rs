@@ -99,7 +99,8 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
             depth: depth(context),
             unicode: !args.ascii && context.printer.is_unicode(),
         },
-        has_browser: odd_engine::platform::has_display(),
+        // On a server, the browser would open for nobody.
+        has_browser: !args.server && odd_engine::platform::has_display(),
         launcher: !elsewhere && context.present().running().is_none(),
     })
 }

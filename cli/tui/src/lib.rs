@@ -18,6 +18,7 @@ mod feeds;
 mod filter;
 mod fit;
 mod frame;
+mod keyboard;
 mod options;
 mod pager;
 #[cfg(test)]

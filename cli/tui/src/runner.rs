@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream};
-use futures::StreamExt;
+use crossterm::event::Event;
 use odd_client::ClientError;
 use odd_contracts::Timestamp;
 use odd_look::sign::Tone;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{interval, sleep_until, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::app::{App, Order, ScreenId};
 use crate::child::{self, PATIENCE, RunId, Running};
 use crate::effect::{Effect, Feed, Reply};
 use crate::feeds;
+use crate::keyboard;
 use crate::options::Options;
 use crate::tasks::Roles;
 use crate::terminal::Screen;
@@ -112,19 +112,15 @@ impl Runner {
         screen: &mut Screen,
         mut messages: mpsc::Receiver<Message>,
     ) -> std::io::Result<()> {
-        let mut input = EventStream::new();
+        let mut input = keyboard::start()?;
         let mut ended = std::pin::pin!(ended());
-        let mut tick = interval(TICK);
-        let mut moving = interval(MOVING);
+        let mut tick = clock(TICK);
+        let mut moving = clock(MOVING);
         while !self.app.quits() {
             self.draw(screen)?;
             let next_frame = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
             tokio::select! {
-                event = input.next() => match event {
-                    Some(event) => self.input(event?),
-                    // The terminal is gone.
-                    None => return Ok(()),
-                },
+                Some(event) = input.recv() => self.input(event?),
                 Some(message) = messages.recv() => {
                     self.take(message);
                     for _ in 0..BEFORE_FRAME {
@@ -132,7 +128,12 @@ impl Runner {
                         self.take(message);
                     }
                 }
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    if keyboard::hung_up() {
+                        return Ok(());
+                    }
+                    self.tick();
+                }
                 _ = moving.tick(), if self.app.is_moving() => self.tick(),
                 () = sleep_until(next_frame.into()), if self.dirty => {}
                 Some(ended) = self.tasks.join_next() => pass_on(ended),
@@ -278,6 +279,13 @@ impl Runner {
                 .tell(Tone::Attention, format!("{what} cannot be copied: {error}")),
         }
     }
+}
+
+/// A clock that does not make up for what nobody waited for.
+fn clock(every: Duration) -> Interval {
+    let mut clock = interval(every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    clock
 }
 
 /// A panic of a task is one of the dashboard: what the task was for would be missing from then on.

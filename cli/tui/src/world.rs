@@ -100,11 +100,24 @@ pub(crate) enum Stream {
     Away(Failure),
 }
 
+/// What the live list shows of an event. The event itself may carry a megabyte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiveEvent {
+    /// When it happened.
+    pub(crate) at: Timestamp,
+    /// What happened.
+    pub(crate) event_type: EventType,
+    /// To which job; none where that cannot be told.
+    pub(crate) job: Option<JobId>,
+    /// Place in the history of the job.
+    pub(crate) sequence: Option<u32>,
+}
+
 /// Events as they happen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Live {
     /// The newest, newest first.
-    pub(crate) events: VecDeque<EventEnvelope>,
+    pub(crate) events: VecDeque<LiveEvent>,
     /// Whether more are to be expected.
     pub(crate) stream: Stream,
     /// Events since the start.
@@ -122,7 +135,12 @@ impl Live {
             .collect();
         self.received += new.len() as u64;
         for event in new.iter().skip(new.len().saturating_sub(LIVE)) {
-            self.events.push_front(event.clone());
+            self.events.push_front(LiveEvent {
+                at: event.occurred_at,
+                event_type: event.event_type,
+                job: event.job_id(),
+                sequence: event.sequence,
+            });
         }
         self.events.truncate(LIVE);
         new

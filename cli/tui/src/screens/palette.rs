@@ -140,7 +140,10 @@ impl Screen for Palette {
         ]));
         frame.render_widget(Paragraph::new(lines).style(theme.base()), area);
         let column = u16::try_from(fit::width(&self.text) + 2).unwrap_or(u16::MAX);
-        frame.set_cursor_position(Position::new(area.x.saturating_add(column), area.bottom() - 1));
+        frame.set_cursor_position(Position::new(
+            area.x.saturating_add(column),
+            area.bottom().saturating_sub(1),
+        ));
     }
 
     fn hints(&self, _world: &World) -> Vec<Hint> {

@@ -96,6 +96,11 @@ impl Dashboard {
         }
     }
 
+    /// Whether the table can be seen: what cannot must not be acted on.
+    fn shows_jobs(&self) -> bool {
+        !self.is_narrow || self.pane == Pane::Jobs
+    }
+
     fn ask(&mut self, world: &World) -> Vec<Effect> {
         self.asked = Some(world.now);
         self.changed = false;
@@ -307,7 +312,7 @@ impl Columns {
     fn of(width: usize) -> Self {
         // Pointer, id, status, attempt and the gaps between.
         let fixed = 3 + 10 + STATUS + ATTEMPT;
-        let created = 13;
+        let created = 14;
         let has_times = width >= fixed + 10 + 2 * TIME + created;
         let times = if has_times { 2 * TIME } else { 0 };
         Self {
@@ -447,12 +452,14 @@ impl Screen for Dashboard {
         if let Some(text) = self.typing.clone() {
             return Some(self.type_filter(text, key, world));
         }
-        if let Some(step) = Step::of(key) {
+        if let Some(step) = Step::of(key)
+            && self.shows_jobs()
+        {
             self.table.step(step);
             return Some(self.ask_further());
         }
         match (key.code, plain(key)) {
-            (KeyCode::Enter, _) | (_, Some('l')) => {
+            (KeyCode::Enter, _) | (_, Some('l')) if self.shows_jobs() => {
                 let job = self.table.chosen()?;
                 Some(vec![Effect::Push(Box::new(Job::new(job.id)))])
             }
@@ -466,12 +473,15 @@ impl Screen for Dashboard {
                 self.pane = Pane::Jobs;
                 Some(Vec::new())
             }
-            (_, Some(letter)) => self.key_of_job(letter, world),
+            (_, Some(letter)) if self.shows_jobs() => self.key_of_job(letter, world),
             _ => None,
         }
     }
 
     fn mouse(&mut self, event: MouseEvent, _world: &World) -> Vec<Effect> {
+        if !self.shows_jobs() {
+            return Vec::new();
+        }
         match event.kind {
             MouseEventKind::ScrollDown => self.table.step(Step::Rows(WHEEL)),
             MouseEventKind::ScrollUp => self.table.step(Step::Rows(-WHEEL)),

@@ -346,14 +346,14 @@ pub(super) fn live(frame: &mut Frame<'_>, world: &World, area: Rect) {
         .iter()
         .take(usize::from(inner.height))
         .map(|event| {
-            let id = event.job_id().map(format::short_id).unwrap_or_default();
+            let id = event.job.map(format::short_id).unwrap_or_default();
             let room = width.saturating_sub(14 + 10);
             let (_, tone) = event
                 .sequence
                 .and_then(odd_contracts::history::status_at)
                 .map_or((Glyph::Warn, Tone::Attention), |(status, _)| of_status(status));
             Line::from(vec![
-                Span::styled(format!(" {} ", format::clock(event.occurred_at)), theme.muted()),
+                Span::styled(format!(" {} ", format::clock(event.at)), theme.muted()),
                 Span::styled(fit::left(event.event_type.name(), room), theme.tone(tone)),
                 Span::styled(format!(" {id}"), theme.muted()),
             ])

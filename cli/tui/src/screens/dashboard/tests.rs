@@ -69,6 +69,10 @@ fn narrow_panels_are_one_behind_the_other() {
     insta::assert_snapshot!("narrow_system", drawn(&mut dashboard, &world, SIZES[0]));
     press_key(&mut dashboard, &world, KeyCode::Tab);
     assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("Live"));
+    assert!(
+        press_key(&mut dashboard, &world, KeyCode::Enter).is_empty(),
+        "what is not seen is not opened"
+    );
     press_key(&mut dashboard, &world, KeyCode::Tab);
     assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("tries"));
 }
