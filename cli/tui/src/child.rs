@@ -217,8 +217,9 @@ async fn line<R: AsyncBufRead + Unpin>(reader: &mut R) -> Option<String> {
     (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
+// The command `env` that the scripts need is that of GNU.
 #[cfg(test)]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod process_tests;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ impl Shell {
 
     fn run_with(script: &str, patience: Duration) -> Self {
         let options = Options {
-            program: "/bin/sh".into(),
+            program: "env".into(),
             ..bed::options()
         };
         let (sender, messages) = mpsc::channel(4);
@@ -32,7 +32,8 @@ impl Shell {
             to: 1,
             sender,
         };
-        let run = Run::new("script", &["-c", script]);
+        // A shell cannot trap what was ignored when it began, as in whatever runs in the background of another shell.
+        let run = Run::new("script", &["--default-signal=INT", "sh", "-c", script]);
         let running = start_with(&options, &run, outlet, &mut children);
         Self {
             running: Some(running),
