@@ -1,7 +1,7 @@
 //! Tones and glyphs: state and nothing else. Each state has both, so that it can be read without colour.
 
 use odd_contracts::api::HealthState;
-use odd_contracts::{AttemptOutcome, JobStatus, Severity};
+use odd_contracts::{AttemptOutcome, EventType, JobStatus, Severity};
 
 /// What a colour says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,5 +101,17 @@ pub const fn of_severity(severity: Severity) -> (Glyph, Tone) {
     match severity {
         Severity::Warning => (Glyph::Warn, Tone::Attention),
         Severity::Critical => (Glyph::Bad, Tone::Bad),
+    }
+}
+
+/// Colour of what happened to a job.
+pub const fn of_event(event_type: EventType) -> Tone {
+    match event_type {
+        EventType::Created | EventType::Scheduled => Tone::Waiting,
+        EventType::Validated | EventType::Executed => Tone::Working,
+        EventType::Retrying => Tone::Attention,
+        EventType::Completed => Tone::Ok,
+        EventType::Failed | EventType::DeadLettered => Tone::Bad,
+        EventType::Cancelled => Tone::Cancelled,
     }
 }

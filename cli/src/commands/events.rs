@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use odd_client::{ClientError, EventQuery, ReadModel};
 use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
+use odd_look::sign::of_event;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -210,7 +211,7 @@ impl Shown {
 pub(crate) fn row(printer: &Printer, event: &EventEnvelope) -> Vec<String> {
     vec![
         printer.paint(Tone::Muted, &format::clock(event.occurred_at)),
-        printer.paint(tone(event.event_type), event.event_type.name()),
+        printer.paint(of_event(event.event_type), event.event_type.name()),
         printer.paint(
             Tone::Accent,
             &event.job_id().map(format::short_id).unwrap_or_default(),
@@ -232,24 +233,13 @@ fn line(printer: &Printer, event: &EventEnvelope) -> String {
     format!(
         "{}  {}  {}  {:<10}  {}",
         printer.paint(Tone::Muted, &format::clock(event.occurred_at)),
-        printer.paint(tone(event.event_type), &name),
+        printer.paint(of_event(event.event_type), &name),
         printer.paint(Tone::Accent, &id),
         event.job_type().unwrap_or_default(),
         said(event),
     )
     .trim_end()
     .to_owned()
-}
-
-const fn tone(event_type: EventType) -> Tone {
-    match event_type {
-        EventType::Created | EventType::Scheduled => Tone::Waiting,
-        EventType::Validated | EventType::Executed => Tone::Working,
-        EventType::Retrying => Tone::Attention,
-        EventType::Completed => Tone::Ok,
-        EventType::Failed | EventType::DeadLettered => Tone::Bad,
-        EventType::Cancelled => Tone::Cancelled,
-    }
 }
 
 /// What an event says beyond its type: attempt, duration, error.

@@ -6,6 +6,7 @@ mod compose_files;
 mod config;
 mod contracts;
 mod crash;
+mod documents;
 mod frame;
 mod full_disk;
 mod gate;

@@ -47,33 +47,55 @@ pub(crate) fn right(text: &str, columns: usize) -> String {
     format!("{}{cut}", " ".repeat(gap))
 }
 
-/// The text in lines of at most this many columns, broken between words where there are such, with nothing in it that steers the
-/// terminal.
-pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    let mut lines = Vec::new();
+/// Text in rows of so many columns, broken between words where possible.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = Vec::new();
     for line in text::lines(text) {
-        let mut current = String::new();
-        for word in line.split(' ') {
-            let gap = usize::from(!current.is_empty());
-            if current.width() + gap + word.width() <= columns {
-                current.extend(std::iter::repeat_n(' ', gap));
-                current.push_str(word);
-                continue;
-            }
-            if !current.is_empty() {
-                lines.push(std::mem::take(&mut current));
-            }
-            for grapheme in word.graphemes(true) {
-                if !current.is_empty() && current.width() + grapheme.width() > columns {
-                    lines.push(std::mem::take(&mut current));
-                }
-                current.push_str(grapheme);
+        let mut rest: &str = &line;
+        loop {
+            let (row, after) = rest.split_at(fitting(rest, width.max(1), true));
+            rows.push(row.trim_end().to_owned());
+            rest = after;
+            if rest.is_empty() {
+                break;
             }
         }
-        lines.push(current);
     }
-    lines
+    rows
+}
+
+/// Bytes of a line that fit into so many columns; at least one grapheme, so that there is always an end.
+pub(crate) fn fitting(line: &str, width: usize, by_words: bool) -> usize {
+    let length = columns(line, width);
+    if !by_words || length == line.len() {
+        return length;
+    }
+    // The space that the row is broken at stays at its end, where it is not seen.
+    if line.as_bytes()[length] == b' ' {
+        return length + 1;
+    }
+    match line[..length].rfind(' ') {
+        Some(space) if space > 0 && !line[..space].trim().is_empty() => space + 1,
+        _ => length,
+    }
+}
+
+fn columns(line: &str, width: usize) -> usize {
+    let bytes = line.as_bytes();
+    // A byte more than fits, because what follows could belong to the last one.
+    if bytes[..bytes.len().min(width + 1)].is_ascii() {
+        return bytes.len().min(width);
+    }
+    let mut taken = 0;
+    let mut length = 0;
+    for grapheme in line.graphemes(true) {
+        taken += grapheme.width();
+        if taken > width && length > 0 {
+            break;
+        }
+        length += grapheme.len();
+    }
+    length
 }
 
 #[cfg(test)]
@@ -106,5 +128,15 @@ mod tests {
         assert_eq!(wrap("a\nb \u{1b}[2J", 9), ["a", "b \u{fffd}[2J"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
         assert_eq!(wrap("x", 0), ["x"]);
+    }
+
+    #[test]
+    fn words_stay_whole_where_they_fit() {
+        assert_eq!(
+            wrap("one two three, seventeen", 8),
+            ["one two", "three,", "seventee", "n"]
+        );
+        assert_eq!(wrap("日本語 text", 5), ["日本", "語", "text"]);
+        assert_eq!(wrap("a\n\nb", 5), ["a", "", "b"]);
     }
 }

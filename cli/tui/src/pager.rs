@@ -8,9 +8,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use serde::Serialize;
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
+use crate::fit::fitting;
 use crate::frame::region;
 use crate::screens::Step;
 use crate::theme::Theme;
@@ -234,57 +233,6 @@ pub(crate) const fn wheel(event: MouseEvent) -> Option<isize> {
     }
 }
 
-/// Text in rows of so many columns, broken between words where possible.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut rows = Vec::new();
-    for line in text::lines(text) {
-        let mut rest: &str = &line;
-        loop {
-            let (row, after) = rest.split_at(fitting(rest, width.max(1), true));
-            rows.push(row.trim_end().to_owned());
-            rest = after;
-            if rest.is_empty() {
-                break;
-            }
-        }
-    }
-    rows
-}
-
-/// Bytes of a line that fit into so many columns; at least one grapheme, so that there is always an end.
-fn fitting(line: &str, width: usize, by_words: bool) -> usize {
-    let length = columns(line, width);
-    if !by_words || length == line.len() {
-        return length;
-    }
-    // The space that the row is broken at stays at its end, where it is not seen.
-    if line.as_bytes()[length] == b' ' {
-        return length + 1;
-    }
-    match line[..length].rfind(' ') {
-        Some(space) if space > 0 && !line[..space].trim().is_empty() => space + 1,
-        _ => length,
-    }
-}
-
-fn columns(line: &str, width: usize) -> usize {
-    let bytes = line.as_bytes();
-    // A byte more than fits, because what follows could belong to the last one.
-    if bytes[..bytes.len().min(width + 1)].is_ascii() {
-        return bytes.len().min(width);
-    }
-    let mut taken = 0;
-    let mut length = 0;
-    for grapheme in line.graphemes(true) {
-        taken += grapheme.width();
-        if taken > width && length > 0 {
-            break;
-        }
-        length += grapheme.len();
-    }
-    length
-}
-
 /// Where the key of a member ends, in a line of an indented document.
 fn key_of(line: &str) -> Option<usize> {
     let name = line.trim_start().strip_prefix('"')?;
@@ -311,6 +259,7 @@ mod tests {
 
     use super::*;
     use crate::bed;
+    use crate::fit;
 
     fn shown(pager: &mut Pager, (width, height): (u16, u16)) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -327,22 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn words_stay_whole_and_code_fills_the_row() {
-        assert_eq!(
-            wrapped("one two three, seventeen", 8),
-            ["one two", "three,", "seventee", "n"]
-        );
-        assert_eq!(wrapped("日本語 text", 5), ["日本", "語", "text"]);
-        assert_eq!(wrapped("a\n\nb", 5), ["a", "", "b"]);
-        let mut pager = Pager::default();
-        pager.add(Ink::Code, "one two three");
-        assert_eq!(shown(&mut pager, (6, 3)), "one tw\no thre\ne");
-    }
-
-    #[test]
     fn a_character_that_is_wider_than_the_row_ends_all_the_same() {
-        assert_eq!(wrapped("日本", 1), ["日", "本"]);
-        assert_eq!(wrapped("", 3), Vec::<String>::new());
+        assert_eq!(fit::wrap("日本", 1), ["日", "本"]);
+        assert_eq!(fit::wrap("", 3), Vec::<String>::new());
     }
 
     #[test]
@@ -383,5 +319,12 @@ mod tests {
         }
         press(&mut pager, KeyCode::End);
         assert!(shown(&mut pager, (120, 40)).ends_with('}'));
+    }
+
+    #[test]
+    fn code_fills_the_row() {
+        let mut pager = Pager::default();
+        pager.add(Ink::Code, "one two three");
+        assert_eq!(shown(&mut pager, (6, 3)), "one tw\no thre\ne");
     }
 }

@@ -109,8 +109,6 @@ pub(crate) struct LiveEvent {
     pub(crate) event_type: EventType,
     /// To which job; none where that cannot be told.
     pub(crate) job: Option<JobId>,
-    /// Place in the history of the job.
-    pub(crate) sequence: Option<u32>,
 }
 
 /// Events as they happen.
@@ -139,7 +137,6 @@ impl Live {
                 at: event.occurred_at,
                 event_type: event.event_type,
                 job: event.job_id(),
-                sequence: event.sequence,
             });
         }
         self.events.truncate(LIVE);

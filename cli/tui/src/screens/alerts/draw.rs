@@ -13,7 +13,6 @@ use super::super::scrolled;
 use super::Alerts;
 use crate::fit;
 use crate::frame::region;
-use crate::pager::wrapped;
 use crate::world::World;
 
 /// Columns before a text of the chosen alert.
@@ -92,7 +91,7 @@ impl Alerts {
         };
         if let Some(failure) = failure {
             let text = format!("{} {}", theme.glyph(Glyph::Bad), failure.text);
-            let rows = wrapped(&text, width.saturating_sub(2)).into_iter();
+            let rows = fit::wrap(&text, width.saturating_sub(2)).into_iter();
             return rows
                 .map(|row| Line::styled(format!(" {row}"), theme.tone(Tone::Bad)))
                 .collect();
@@ -118,7 +117,7 @@ impl Alerts {
             )
         };
         let title = format!(" {} {title}", theme.glyph(Glyph::Ok));
-        let rows = wrapped(means, width.saturating_sub(4).min(90)).into_iter();
+        let rows = fit::wrap(means, width.saturating_sub(4).min(90)).into_iter();
         let rows = rows.map(|row| Line::styled(format!("   {row}"), theme.muted()));
         [Line::default(), Line::styled(title, theme.strong())]
             .into_iter()
@@ -243,7 +242,7 @@ pub(super) fn about(world: &World, alert: &Alert, width: usize) -> Vec<Line<'sta
     let theme = world.theme;
     let mut lines = Vec::new();
     let mut say = |name: &str, text: &str, style| {
-        let rows = wrapped(text, width.saturating_sub(LABEL + 1)).into_iter();
+        let rows = fit::wrap(text, width.saturating_sub(LABEL + 1)).into_iter();
         for (at, row) in rows.enumerate() {
             let name = if at == 0 { name } else { "" };
             lines.push(Line::from(vec![

@@ -1,13 +1,13 @@
 //! The dashboard: the system at a glance, and the jobs.
 
+mod columns;
 mod panels;
 mod table;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
-use odd_contracts::api::JobSummary;
 use odd_contracts::{EventEnvelope, Timestamp};
 use odd_look::format;
-use odd_look::sign::{Tone, of_status};
+use odd_look::sign::Tone;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -19,6 +19,7 @@ use crate::filter;
 use crate::fit;
 use crate::frame::region;
 use crate::world::{Failure, World};
+use columns::Columns;
 use table::Table;
 
 /// Least width at which the side column stands beside the table.
@@ -33,10 +34,6 @@ const TOP: u16 = 5;
 const RENEW: std::time::Duration = std::time::Duration::from_secs(2);
 /// Rows of one turn of the wheel.
 const WHEEL: isize = 3;
-/// Columns of a status with its sign, of the attempts, of a duration.
-const STATUS: usize = 13;
-const ATTEMPT: usize = 7;
-const TIME: usize = 9;
 /// Most characters of a filter.
 const LONGEST_FILTER: usize = 200;
 
@@ -299,78 +296,6 @@ type Counted = Option<(u64, Option<Timestamp>)>;
 fn counted(world: &World) -> Counted {
     let counters = &world.stats.value.as_ref()?.counters;
     Some((counters.total, counters.last_event_at))
-}
-
-/// Widths of the columns, which depend on the room.
-struct Columns {
-    job_type: usize,
-    has_times: bool,
-    created: usize,
-}
-
-impl Columns {
-    fn of(width: usize) -> Self {
-        // Pointer, id, status, attempt and the gaps between.
-        let fixed = 3 + 10 + STATUS + ATTEMPT;
-        let created = 14;
-        let has_times = width >= fixed + 10 + 2 * TIME + created;
-        let times = if has_times { 2 * TIME } else { 0 };
-        Self {
-            job_type: width.saturating_sub(fixed + times + created).min(40),
-            has_times,
-            created,
-        }
-    }
-
-    fn head(&self) -> String {
-        let mut head = format!(
-            "   {}{}{}{}",
-            fit::left("id", 10),
-            fit::left("type", self.job_type),
-            fit::left("status", STATUS),
-            fit::left("tries", ATTEMPT),
-        );
-        if self.has_times {
-            head.push_str(&fit::right("queued", TIME));
-            head.push_str(&fit::right("ran", TIME));
-        }
-        head.push_str(&fit::right("created", self.created - 1));
-        head
-    }
-
-    fn row(&self, world: &World, job: &JobSummary, chosen: bool) -> Line<'static> {
-        let theme = world.theme;
-        let (glyph, tone) = of_status(job.status);
-        let stale = world.away().is_some();
-        let ink = |style| if stale { theme.stale() } else { style };
-        let pointer = if chosen { theme.pointer() } else { " " };
-        let status = format!("{} {}", theme.glyph(glyph), job.status);
-        let type_room = self.job_type.saturating_sub(2);
-        let mut spans = vec![
-            Span::styled(format!(" {pointer} "), theme.accent()),
-            Span::styled(fit::left(&format::short_id(job.id), 10), ink(theme.text())),
-            Span::styled(fit::left(&job.job_type, type_room), ink(theme.text())),
-            Span::raw("  "),
-            Span::styled(fit::left(&status, STATUS), ink(theme.tone(tone))),
-            Span::styled(
-                fit::left(&format!("{}/{}", job.attempt, job.max_attempts), ATTEMPT),
-                ink(theme.muted()),
-            ),
-        ];
-        if self.has_times {
-            for time in [job.queued_ms, job.ran_ms] {
-                let text = time.map(format::millis).unwrap_or_default();
-                spans.push(Span::styled(fit::right(&text, TIME), ink(theme.text())));
-            }
-        }
-        let age = format::age(job.created_at, world.now);
-        spans.push(Span::styled(
-            fit::right(&age, self.created - 1),
-            ink(theme.muted()),
-        ));
-        let line = Line::from(spans);
-        if chosen { line.style(theme.chosen()) } else { line }
-    }
 }
 
 impl Screen for Dashboard {

@@ -6,7 +6,7 @@ use odd_contracts::api::{QueueDepth, Stats};
 use odd_contracts::names::spine::{JOBS_CREATED, JOBS_DEAD_LETTER, JOBS_EVENTS};
 use odd_contracts::{Alert, AlertState, JobStatus};
 use odd_look::format;
-use odd_look::sign::{Glyph, Tone, of_health, of_severity, of_status};
+use odd_look::sign::{Glyph, Tone, of_event, of_health, of_severity, of_status};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -348,10 +348,7 @@ pub(super) fn live(frame: &mut Frame<'_>, world: &World, area: Rect) {
         .map(|event| {
             let id = event.job.map(format::short_id).unwrap_or_default();
             let room = width.saturating_sub(14 + 10);
-            let (_, tone) = event
-                .sequence
-                .and_then(odd_contracts::history::status_at)
-                .map_or((Glyph::Warn, Tone::Attention), |(status, _)| of_status(status));
+            let tone = of_event(event.event_type);
             Line::from(vec![
                 Span::styled(format!(" {} ", format::clock(event.at)), theme.muted()),
                 Span::styled(fit::left(event.event_type.name(), room), theme.tone(tone)),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use odd_contracts::api::JobPage;
+use odd_contracts::api::{JobPage, JobSummary};
 use odd_contracts::{EventType, JobStatus};
 use uuid::Uuid;
 

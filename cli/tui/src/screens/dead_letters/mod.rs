@@ -22,7 +22,7 @@ use super::{Confirm, Hint, Job, Screen, Step, hint, plain, scrolled};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::fit;
 use crate::frame::region;
-use crate::pager::{wheel, wrapped};
+use crate::pager::wheel;
 use crate::world::{Failure, World};
 use letter::Letter;
 
@@ -168,7 +168,7 @@ impl DeadLetters {
         let theme = world.theme;
         if let Some(failure) = &self.failure {
             let text = format!("{} {}", theme.glyph(Glyph::Bad), failure.text);
-            let rows = wrapped(&text, width.saturating_sub(2)).into_iter();
+            let rows = fit::wrap(&text, width.saturating_sub(2)).into_iter();
             let rows = rows.map(|row| Line::styled(format!(" {row}"), theme.tone(Tone::Bad)));
             let again = Line::styled(" asked again every 2 s; R asks now", theme.muted());
             return rows.chain([again]).collect();
@@ -180,7 +180,7 @@ impl DeadLetters {
                      belongs to another job; it is kept byte by byte, with the reason, until it is put back.";
         let title = format!(" {} No dead letters", theme.glyph(Glyph::Ok));
         let mut lines = vec![Line::default(), Line::styled(title, theme.strong())];
-        let rows = wrapped(means, width.saturating_sub(4).min(90)).into_iter();
+        let rows = fit::wrap(means, width.saturating_sub(4).min(90)).into_iter();
         lines.extend(rows.map(|row| Line::styled(format!("   {row}"), theme.muted())));
         lines
     }

@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{Job, Known, Tab, title};
+use crate::fit;
 use crate::frame::region;
-use crate::pager::wrapped;
 use crate::world::World;
 
 /// Least height at which the timeline stays visible above the other tabs.
@@ -71,7 +71,7 @@ impl Job {
             ],
             Some(failure) => {
                 let text = format!("{} {}", theme.glyph(Glyph::Bad), failure.text);
-                let rows = wrapped(&text, usize::from(area.width).saturating_sub(2));
+                let rows = fit::wrap(&text, usize::from(area.width).saturating_sub(2));
                 let rows = rows
                     .into_iter()
                     .map(|row| Line::styled(format!(" {row}"), theme.tone(Tone::Bad)));

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
 use odd_contracts::api::Timeline;
 use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
 use odd_look::format;
-use odd_look::sign::Tone;
+use odd_look::sign::of_event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -115,7 +115,7 @@ impl History {
             Span::styled(format!("{}  ", fit::right(&sequence, 4)), theme.text()),
             Span::styled(
                 fit::left(row.event_type.name(), 20),
-                theme.tone(tone(row.event_type)),
+                theme.tone(of_event(row.event_type)),
             ),
             Span::styled(fit::left(&format::clock(row.at), 15), theme.text()),
             Span::styled(
@@ -152,16 +152,5 @@ impl History {
         if let Some(rows) = wheel(event) {
             self.chosen = Step::Rows(rows).from(self.chosen, self.rows.len(), self.page);
         }
-    }
-}
-
-const fn tone(event_type: EventType) -> Tone {
-    match event_type {
-        EventType::Created | EventType::Scheduled => Tone::Waiting,
-        EventType::Validated | EventType::Executed => Tone::Working,
-        EventType::Retrying => Tone::Attention,
-        EventType::Completed => Tone::Ok,
-        EventType::Failed | EventType::DeadLettered => Tone::Bad,
-        EventType::Cancelled => Tone::Cancelled,
     }
 }

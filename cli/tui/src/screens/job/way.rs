@@ -14,7 +14,7 @@ use ratatui::widgets::Paragraph;
 use super::super::Step;
 use crate::fit;
 use crate::frame::region;
-use crate::pager::{wheel, wrapped};
+use crate::pager::wheel;
 use crate::world::World;
 
 /// Columns of what a bar or fact is called.
@@ -234,7 +234,7 @@ fn facts(world: &World, record: &JobRecord, width: usize) -> Vec<Line<'static>> 
 
 fn error_lines(world: &World, error: &str, width: usize) -> Vec<Line<'static>> {
     let theme = world.theme;
-    let mut rows = wrapped(error, width.saturating_sub(LABEL));
+    let mut rows = fit::wrap(error, width.saturating_sub(LABEL));
     if rows.len() > ERROR {
         rows.truncate(ERROR - 1);
         rows.push("the whole of it is with the result".to_owned());

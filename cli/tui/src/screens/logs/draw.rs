@@ -13,7 +13,6 @@ use super::line::{LogLine, find};
 use super::{Logs, State};
 use crate::fit;
 use crate::frame::region;
-use crate::pager::wrapped;
 use crate::theme::Theme;
 use crate::world::World;
 
@@ -151,7 +150,7 @@ impl Logs {
         let mut lines = Vec::new();
         if let State::Ended(why) = &self.state {
             let text = format!("{} odd logs ended: {why}", theme.glyph(Glyph::Warn));
-            let rows = wrapped(&text, width.saturating_sub(2)).into_iter().take(WHY);
+            let rows = fit::wrap(&text, width.saturating_sub(2)).into_iter().take(WHY);
             lines.extend(rows.map(|row| Line::styled(format!(" {row}"), theme.tone(Tone::Attention))));
             lines.push(Line::styled(" R starts it again", theme.muted()));
         }
@@ -184,7 +183,7 @@ fn draw_nowhere(world: &World, frame: &mut Frame<'_>, area: Rect) {
         Line::default(),
         Line::styled(" Logs cannot be had from here", theme.strong()),
     ];
-    let rows = wrapped(means, width.saturating_sub(4).min(90)).into_iter();
+    let rows = fit::wrap(means, width.saturating_sub(4).min(90)).into_iter();
     lines.extend(rows.map(|row| Line::styled(format!("   {row}"), theme.muted())));
     lines.push(Line::default());
     let instance = fit::cut(&world.instance, 40);
