@@ -16,7 +16,7 @@ use crate::theme::Theme;
 use crate::world::World;
 
 /// Rows of one turn of the wheel.
-pub(crate) const WHEEL: isize = 3;
+const WHEEL: isize = 3;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod help;
 mod interfaces;
 mod job;
 mod launcher;
+pub(crate) mod list;
 mod logs;
 mod new_task;
 mod palette;

@@ -5,11 +5,10 @@ use odd_contracts::{Alert, AlertState, Severity, Timestamp};
 use odd_look::format;
 use odd_look::sign::{Glyph, Tone, of_health, of_severity};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::scrolled;
 use super::Alerts;
 use crate::fit;
 use crate::frame::region;
@@ -41,22 +40,19 @@ impl Alerts {
         let inner = block.inner(area);
         frame.render_widget(block, area);
         let count = self.listed(world).len();
-        self.page = usize::from(inner.height).saturating_sub(1);
-        self.chosen = self.chosen.min(count.saturating_sub(1));
-        self.first = scrolled(self.first, self.chosen, self.page);
         let width = usize::from(inner.width);
-        let lines = if count == 0 {
-            self.nothing(world, width)
-        } else {
-            let listed = self.listed(world);
-            let visible = listed.iter().enumerate().skip(self.first).take(self.page);
-            let rows = visible.map(|(at, alert)| self.row(world, alert, at == self.chosen, width));
-            [Line::styled(head(width), world.theme.muted())]
-                .into_iter()
-                .chain(rows)
-                .collect()
-        };
-        frame.render_widget(Paragraph::new(lines), inner);
+        if count == 0 {
+            frame.render_widget(Paragraph::new(self.nothing(world, width)), inner);
+            return;
+        }
+        let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+        frame.render_widget(Paragraph::new(head(width)).style(world.theme.muted()), top);
+        let visible = self.list.visible(body, count);
+        let listed = self.listed(world);
+        let lines: Vec<Line<'_>> = visible
+            .map(|at| self.row(world, listed[at], at == self.list.row(), width))
+            .collect();
+        frame.render_widget(Paragraph::new(lines), body);
     }
 
     fn row(&self, world: &World, alert: &Alert, is_chosen: bool, width: usize) -> Line<'static> {

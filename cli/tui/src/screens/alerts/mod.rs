@@ -12,11 +12,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::Paragraph;
 
-use super::{Hint, Screen, Step, hint, plain};
+use super::list::ListState;
+use super::{Hint, Screen, hint, plain};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::fit;
 use crate::frame::region;
-use crate::pager::wheel;
 use crate::world::{Failure, World};
 use draw::{about, source_line};
 
@@ -31,14 +31,20 @@ pub(crate) struct Alerts {
     failure: Option<Failure>,
     asked: Option<Timestamp>,
     is_asked: bool,
-    chosen: usize,
-    first: usize,
-    page: usize,
+    list: ListState,
 }
 
 impl Alerts {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Shows the history, or what fires.
+    fn show(&mut self, history: bool) {
+        if self.is_history != history {
+            self.is_history = history;
+            self.list = ListState::default();
+        }
     }
 
     fn ask(&mut self, world: &World) -> Vec<Effect> {
@@ -70,7 +76,7 @@ impl Alerts {
     fn chosen<'a>(&'a self, world: &'a World) -> Option<&'a Alert> {
         let listed = self.listed(world);
         listed
-            .get(self.chosen.min(listed.len().saturating_sub(1)))
+            .get(self.list.row().min(listed.len().saturating_sub(1)))
             .copied()
     }
 }
@@ -142,8 +148,15 @@ impl Screen for Alerts {
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
         match (key.code, plain(key)) {
             (KeyCode::Tab | KeyCode::BackTab, _) => {
-                self.is_history = !self.is_history;
-                (self.chosen, self.first) = (0, 0);
+                self.show(!self.is_history);
+                return Some(Vec::new());
+            }
+            (KeyCode::Left, _) | (_, Some('h')) => {
+                self.show(false);
+                return Some(Vec::new());
+            }
+            (KeyCode::Right, _) | (_, Some('l')) => {
+                self.show(true);
                 return Some(Vec::new());
             }
             (_, Some('A')) => return Some(Vec::new()),
@@ -153,15 +166,13 @@ impl Screen for Alerts {
             }
             _ => {}
         }
-        let step = Step::of(key)?;
-        self.chosen = step.from(self.chosen, self.listed(world).len(), self.page);
-        Some(Vec::new())
+        let count = self.listed(world).len();
+        self.list.key(key, count).then(Vec::new)
     }
 
     fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
-        if let Some(rows) = wheel(event) {
-            self.chosen = Step::Rows(rows).from(self.chosen, self.listed(world).len(), self.page);
-        }
+        let count = self.listed(world).len();
+        self.list.mouse(event, count);
         Vec::new()
     }
 
