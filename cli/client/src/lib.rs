@@ -14,4 +14,4 @@ pub use error::ClientError;
 pub use gateway::Gateway;
 pub use http::{DEFAULT_TIMEOUT, HttpOptions, Readiness, RoleClient};
 pub use raw::{RawAnswer, RawRequest};
-pub use read_model::{EventQuery, JobQuery, Live, ReadModel};
+pub use read_model::{EventQuery, JobQuery, Live, ReadModel, SILENCE};

@@ -91,6 +91,9 @@ fn push(pairs: &mut Vec<(&'static str, String)>, key: &'static str, value: Optio
     }
 }
 
+/// Longest silence of a live stream. A read-model gives a sign of life every 15 s.
+pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(45);
+
 /// Live events as they happen. Ends when the read-model ends it; connecting again is the caller's part.
 pub type Live = std::pin::Pin<Box<dyn Stream<Item = Result<EventEnvelope, ClientError>> + Send>>;
 
@@ -228,12 +231,13 @@ impl ReadModel {
     /// `GET /stream`: events from now on, of these types (all where empty). Connected once this returns.
     ///
     /// # Errors
-    /// Any [`ClientError`], at first and as the stream's last item.
+    /// Any [`ClientError`], at first and as the stream's last item; [`ClientError::TimedOut`] where not even a sign of life came
+    /// for [`SILENCE`].
     pub async fn stream(&self, types: &[EventType]) -> Result<Live, ClientError> {
         let mut pairs = Vec::new();
         push(&mut pairs, "types", joined(types));
         let (url, response) = self.role.open("/stream", &pairs).await?;
-        let source = body(&url, response).eventsource();
+        let source = alive(&url, body(&url, response)).eventsource();
         let events = source.filter_map(move |item| {
             let item = match item {
                 // Remarks of the stream about itself carry another name.
@@ -295,10 +299,47 @@ fn body(url: &str, response: reqwest::Response) -> Body {
     )
 }
 
+/// Ends with an error where nothing comes for so long that whoever should send must be gone.
+fn alive(url: &str, body: Body) -> Body {
+    let silent = ClientError::TimedOut {
+        url: url.to_owned(),
+        limit: SILENCE,
+    };
+    Box::pin(futures::stream::unfold(
+        (body, Some(silent)),
+        |(mut body, silent)| async move {
+            let silent = silent?;
+            match tokio::time::timeout(SILENCE, body.next()).await {
+                Ok(item) => Some((item?, (body, Some(silent)))),
+                Err(_) => Some((Err(silent), (body, None))),
+            }
+        },
+    ))
+}
+
 fn envelope(url: &str, data: &str) -> Result<EventEnvelope, ClientError> {
     serde_json::from_str(data).map_err(|error| ClientError::Unexpected {
         url: url.to_owned(),
         status: 200,
         detail: format!("{error}: {}", excerpt(data.as_bytes())),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_ends_with_an_error() {
+        let signs = stream::iter([Ok(bytes::Bytes::from_static(b":\n\n"))]).chain(stream::pending());
+        let begun = tokio::time::Instant::now();
+        let told: Vec<_> = alive("http://127.0.0.1/stream", Box::pin(signs)).collect().await;
+        assert_eq!(begun.elapsed(), SILENCE);
+        assert!(
+            matches!(told[..], [Ok(_), Err(ClientError::TimedOut { .. })]),
+            "{told:?}"
+        );
+    }
 }

@@ -52,8 +52,9 @@ impl Args {
         }
     }
 
-    const fn mode(&self) -> Mode {
-        match (self.read_only, self.server) {
+    /// What may be done. Commands that are run here would speak of the instance of this machine, and not of one `elsewhere`.
+    const fn mode(&self, elsewhere: bool) -> Mode {
+        match (self.read_only, self.server || elsewhere) {
             (false, false) => Mode::Full,
             (true, false) => Mode::ReadOnly,
             (false, true) => Mode::Server,
@@ -89,7 +90,7 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
         program,
         arguments: arguments(context),
         of_instance: of_instance(context.instance_name()),
-        mode: args.mode(),
+        mode: args.mode(elsewhere),
         look: Look {
             theme: match args.theme {
                 Theme::Dark => ThemeName::Dark,

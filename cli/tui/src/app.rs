@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// How long a notice stands.
 const NOTICE: Duration = Duration::from_secs(6);
+/// Screens that are open at most; beyond, the oldest but the lowest is closed. Some of them run a command.
+const DEEPEST: usize = 12;
 
 /// One opened screen.
 pub(crate) type ScreenId = u64;
@@ -72,7 +74,7 @@ impl App {
             Box::new(Splash::new())
         };
         let mut orders = Vec::new();
-        app.push(first, &mut orders);
+        app.insert(0, first, &mut orders);
         (app, orders)
     }
 
@@ -126,6 +128,7 @@ impl App {
     /// Takes what came of an effect.
     pub(crate) fn reply(&mut self, to: ScreenId, reply: &Reply, now: Timestamp) -> Vec<Order> {
         self.world.now = now;
+        self.world.note(reply);
         let Some(opened) = self.screens.iter_mut().find(|opened| opened.id == to) else {
             return Vec::new();
         };
@@ -180,15 +183,13 @@ impl App {
         };
         let (id, takes_text) = (top.id, top.screen.takes_text());
         if let Some(effects) = top.screen.key(key, &self.world) {
-            let by = self.owner();
-            return self.settle(if self.is_open(by) { by } else { id }, effects);
+            return self.settle(id, effects);
         }
         if takes_text {
             return Vec::new();
         }
         let effects = self.key_of_all(key);
-        let by = self.owner();
-        self.settle(by, effects)
+        self.settle(id, effects)
     }
 
     /// What a key means wherever no screen takes it.
@@ -228,27 +229,12 @@ impl App {
         top.map_or_else(Help::everywhere, |top| Help::of(top.screen.as_ref(), &self.world))
     }
 
-    /// The screen that what is asked for now belongs to: the top one, but for those that lie over another.
-    fn owner(&self) -> ScreenId {
-        let owner = self
-            .screens
-            .iter()
-            .rev()
-            .find(|opened| !opened.screen.is_overlay());
-        owner.or(self.screens.last()).map_or(0, |opened| opened.id)
-    }
-
-    fn is_open(&self, id: ScreenId) -> bool {
-        self.screens.iter().any(|opened| opened.id == id)
-    }
-
     fn on_top(&mut self, act: impl FnOnce(&mut dyn Screen, &World) -> Vec<Effect>) -> Vec<Order> {
         let Some(top) = self.screens.last_mut() else {
             return Vec::new();
         };
-        let effects = act(top.screen.as_mut(), &self.world);
-        let by = self.owner();
-        self.settle(by, effects)
+        let (id, effects) = (top.id, act(top.screen.as_mut(), &self.world));
+        self.settle(id, effects)
     }
 
     fn on_each(&mut self, mut act: impl FnMut(&mut dyn Screen, &World) -> Vec<Effect>) -> Vec<Order> {
@@ -261,57 +247,131 @@ impl App {
             .collect()
     }
 
-    /// Does what concerns the screens themselves; the rest is for the runner.
-    fn settle(&mut self, by: ScreenId, effects: Vec<Effect>) -> Vec<Order> {
+    /// Does what concerns the screens themselves, as seen from the one that asks, wherever it is by now; the rest is for the
+    /// runner.
+    fn settle(&mut self, actor: ScreenId, effects: Vec<Effect>) -> Vec<Order> {
         let mut orders = Vec::new();
+        let mut actor = actor;
         for effect in effects {
+            let by = self.owner_of(actor);
             match effect {
-                Effect::Push(screen) => self.push(screen, &mut orders),
-                Effect::Replace(screen) => {
-                    self.close_top();
-                    self.push(screen, &mut orders);
+                Effect::Push(screen) => self.push(actor, screen, &mut orders),
+                Effect::Replace(screen) => actor = self.replace(actor, screen, &mut orders),
+                Effect::Home(screen) => actor = self.home(actor, screen, &mut orders),
+                Effect::Back => {
+                    self.back(actor, &mut orders);
+                    // What an overlay asks for beyond its own end is for the screen that it lay over.
+                    actor = by;
                 }
-                Effect::Home(screen) => {
-                    while !self.screens.is_empty() {
-                        self.close_top();
-                    }
-                    self.push(screen, &mut orders);
-                }
-                Effect::Back => self.back(&mut orders),
                 Effect::Notice(tone, text) => self.tell(tone, text),
                 Effect::Theme(theme) => self.world.theme = self.world.theme.named(theme),
                 Effect::Refresh => {
                     self.reopen(&mut orders);
                     orders.push(Order { by, effect });
                 }
-                Effect::Quit => self.quits = true,
+                Effect::Quit => self.quit(&mut orders),
+                Effect::Leave => self.quits = true,
                 effect => orders.push(Order { by, effect }),
             }
         }
         orders
     }
 
-    fn push(&mut self, screen: Box<dyn Screen>, orders: &mut Vec<Order>) {
-        self.next += 1;
-        self.screens.push(Opened {
-            id: self.next,
-            screen,
-        });
+    fn place_of(&self, id: ScreenId) -> Option<usize> {
+        self.screens.iter().position(|opened| opened.id == id)
+    }
+
+    /// The screen that what this one asks for belongs to: itself, but for those that lie over another.
+    fn owner_of(&self, id: ScreenId) -> ScreenId {
+        let Some(place) = self.place_of(id) else { return id };
+        let owner = self.screens[..=place]
+            .iter()
+            .rev()
+            .find(|opened| !opened.screen.is_overlay());
+        owner.map_or(id, |opened| opened.id)
+    }
+
+    /// Opens a screen on top of all, or brings it there where the same is open already. One that is no longer on top opens none
+    /// over what somebody does meanwhile.
+    fn push(&mut self, actor: ScreenId, screen: Box<dyn Screen>, orders: &mut Vec<Order>) {
+        if self.screens.last().is_some_and(|top| top.id != actor) {
+            let command = format!("{}{}", screen.command(&self.world), self.world.of_instance);
+            self.tell(Tone::Accent, format!("done; see: {command}"));
+            return;
+        }
+        let same = |opened: &Opened| is_same(opened.screen.as_ref(), screen.as_ref());
+        if let Some(place) = self.screens.iter().position(same) {
+            let known = self.screens.remove(place);
+            self.screens.push(known);
+        } else {
+            self.make_room();
+            let opened = self.new_screen(screen);
+            self.screens.push(opened);
+        }
         self.reopen(orders);
     }
 
-    /// The lowest screen stays: it is left by quitting.
-    fn back(&mut self, orders: &mut Vec<Order>) {
-        if self.screens.len() > 1 {
-            self.close_top();
+    /// Closes the oldest but the lowest where there are many, unless that would break something off.
+    fn make_room(&mut self) {
+        if self.screens.len() < DEEPEST {
+            return;
+        }
+        let ends = |opened: &Opened| opened.screen.unfinished(&self.world).is_none();
+        if let Some(oldest) = self.screens.iter().skip(1).position(ends) {
+            self.close(oldest + 1);
+        }
+    }
+
+    fn new_screen(&mut self, screen: Box<dyn Screen>) -> Opened {
+        self.next += 1;
+        Opened {
+            id: self.next,
+            screen,
+        }
+    }
+
+    /// Another screen in the place of this one, where it is open still.
+    fn replace(&mut self, actor: ScreenId, screen: Box<dyn Screen>, orders: &mut Vec<Order>) -> ScreenId {
+        let Some(place) = self.place_of(actor) else {
+            return actor;
+        };
+        self.close(place);
+        self.insert(place, screen, orders)
+    }
+
+    /// Another screen in the place of this one and of all below it.
+    fn home(&mut self, actor: ScreenId, screen: Box<dyn Screen>, orders: &mut Vec<Order>) -> ScreenId {
+        let Some(place) = self.place_of(actor) else {
+            return actor;
+        };
+        for _ in 0..=place {
+            self.close(0);
+        }
+        self.insert(0, screen, orders)
+    }
+
+    fn insert(&mut self, place: usize, screen: Box<dyn Screen>, orders: &mut Vec<Order>) -> ScreenId {
+        let mut opened = self.new_screen(screen);
+        let (id, effects) = (opened.id, opened.screen.opened(&self.world));
+        self.screens.insert(place, opened);
+        orders.extend(self.settle(id, effects));
+        id
+    }
+
+    /// Closes this screen. The lowest stays: it is left by quitting.
+    fn back(&mut self, actor: ScreenId, orders: &mut Vec<Order>) {
+        let Some(place) = self.place_of(actor).filter(|_| self.screens.len() > 1) else {
+            return;
+        };
+        self.close(place);
+        if place == self.screens.len() {
             self.reopen(orders);
         }
     }
 
-    fn close_top(&mut self) {
-        if let Some(closed) = self.screens.pop() {
-            self.closed.push(closed.id);
-        }
+    fn close(&mut self, place: usize) {
+        let closed = self.screens.remove(place);
+        self.closed.push(closed.id);
     }
 
     fn reopen(&mut self, orders: &mut Vec<Order>) {
@@ -321,4 +381,24 @@ impl App {
         let (id, effects) = (top.id, top.screen.opened(&self.world));
         orders.extend(self.settle(id, effects));
     }
+
+    /// Ends, but asks first where that would break something off.
+    fn quit(&mut self, orders: &mut Vec<Order>) {
+        let question = self.screens.iter().find_map(|opened| {
+            let (question, consequence) = opened.screen.unfinished(&self.world)?;
+            let command = opened.screen.command(&self.world);
+            Some(Confirm::new(question, consequence, command, vec![Effect::Leave]))
+        });
+        match (question, self.screens.last()) {
+            (Some(question), Some(top)) => self.push(top.id, Box::new(question), orders),
+            _ => self.quits = true,
+        }
+    }
 }
+
+fn is_same(one: &dyn Screen, other: &dyn Screen) -> bool {
+    !other.is_overlay() && one.title() == other.title() && one.subject() == other.subject()
+}
+
+#[cfg(test)]
+mod tests;

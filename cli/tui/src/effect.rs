@@ -23,13 +23,14 @@ pub(crate) enum Effect {
     Run(Run),
     /// The run of this name is asked to end, as by Ctrl-C.
     Interrupt(&'static str),
-    /// Another screen on top of this one.
+    /// Another screen on top of this one; the same where it is open already. Where something else lies on top by now, only a
+    /// line at the foot tells how to come to it.
     Push(Box<dyn Screen>),
     /// Another screen in place of this one.
     Replace(Box<dyn Screen>),
-    /// Back to the screen below.
+    /// This screen is closed. What an overlay asks for after that, the screen asks for that it lay over.
     Back,
-    /// All screens but this one are closed.
+    /// Another screen in place of this one and of all below it.
     Home(Box<dyn Screen>),
     /// A line at the foot of the screen, for a few seconds.
     Notice(Tone, String),
@@ -41,8 +42,10 @@ pub(crate) enum Effect {
     Theme(ThemeName),
     /// The same data once more, now.
     Refresh,
-    /// The end.
+    /// The end; asked for first where something is not finished.
     Quit,
+    /// The end, whatever is not finished.
+    Leave,
 }
 
 /// A command of `odd`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use odd_client::ReadModel;
+use odd_contracts::EventEnvelope;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -45,7 +46,7 @@ pub(crate) fn start(read_model: &ReadModel, sender: &Sender, now: &'static Notif
         let model = model.clone();
         async move { Feed::Alerts(model.alerts().await.map_err(Failure::from)) }
     }));
-    tasks.spawn(stream(read_model.clone(), sender.clone()));
+    tasks.spawn(stream(read_model.clone(), now, sender.clone()));
     tasks
 }
 
@@ -81,7 +82,7 @@ const fn is_failure(feed: &Feed) -> bool {
 }
 
 /// Follows the live stream, and connects again whenever it breaks off.
-async fn stream(read_model: ReadModel, to: Sender) {
+async fn stream(read_model: ReadModel, now: &Notify, to: Sender) {
     let mut pause = SHORTEST;
     loop {
         let failure = match read_model.stream(&[]).await {
@@ -104,7 +105,10 @@ async fn stream(read_model: ReadModel, to: Sender) {
         {
             return;
         }
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = now.notified() => {}
+        }
         pause = (pause * 2).min(LONGEST);
     }
 }
@@ -117,7 +121,7 @@ async fn follow(live: odd_client::Live, to: &Sender) -> Option<Failure> {
         let mut events = Vec::with_capacity(batch.len());
         for item in batch {
             match item {
-                Ok(event) => events.push(event),
+                Ok(event) => events.push(lightened(event)),
                 Err(error) => failure = Some(Failure::from(error)),
             }
         }
@@ -134,6 +138,14 @@ async fn follow(live: odd_client::Live, to: &Sender) -> Option<Failure> {
     })
 }
 
+/// Without what may be a megabyte: no screen shows it from here, and thousands of events may wait.
+fn lightened(mut event: EventEnvelope) -> EventEnvelope {
+    for heavy in ["payload", "metadata", "result"] {
+        event.payload.remove(heavy);
+    }
+    event
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -141,8 +153,8 @@ mod tests {
 
     use futures::stream;
     use odd_client::ClientError;
+    use odd_contracts::EventType;
     use odd_contracts::api::AlertList;
-    use odd_contracts::{EventEnvelope, EventType};
     use tokio::time::Instant;
 
     use super::*;
@@ -180,6 +192,22 @@ mod tests {
         let portions = portions(messages);
         assert_eq!(portions.iter().sum::<usize>(), 5_000);
         assert_eq!(portions.len(), 5_000_usize.div_ceil(TOGETHER), "{portions:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_heavy_is_left_behind() {
+        let mut heavy = bed::event(1, EventType::Created, 0);
+        let keys = heavy.payload.len();
+        heavy
+            .payload
+            .insert("payload".to_owned(), "x".repeat(1 << 20).into());
+        let (to, mut messages) = mpsc::channel(64);
+        follow(Box::pin(stream::iter([Ok(heavy)])), &to).await;
+        let Some(Message::Feed(Feed::Events(events))) = messages.recv().await else {
+            panic!("no events");
+        };
+        assert!(events[0].payload.len() <= keys && events[0].job_id().is_some());
+        assert!(serde_json::to_string(&events[0]).unwrap().len() < 2_000);
     }
 
     #[tokio::test]

@@ -42,9 +42,9 @@ pub enum Mode {
     Full,
     /// Looking only: nothing is submitted, cancelled, started or stopped.
     ReadOnly,
-    /// In the web terminal: jobs can be submitted, but nothing of the machine behind it can be reached.
+    /// In the web terminal, and for an instance elsewhere: jobs can be submitted, but nothing of this machine can be reached.
     Server,
-    /// In the web terminal, looking only.
+    /// The same, looking only.
     ServerReadOnly,
 }
 

@@ -1,6 +1,7 @@
 //! The loop: input, what the system tells, and the clock go in; frames and orders come out. Nothing here waits for the network.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crossterm::event::Event;
@@ -26,10 +27,13 @@ const FRAME: Duration = Duration::from_micros(16_667);
 const TICK: Duration = Duration::from_millis(500);
 /// The same while something moves.
 const MOVING: Duration = Duration::from_millis(80);
-/// Messages that wait at most; who tells more waits.
-const WAITING: usize = 256;
+/// Messages that wait at most, each of up to some hundred events or lines; who tells more waits.
+const WAITING: usize = 32;
 /// Messages that are taken before a frame is drawn.
-const BEFORE_FRAME: usize = 128;
+const BEFORE_FRAME: usize = 32;
+
+/// Time in which what is interrupted mostly ends, so that nothing is said of it.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Told when the same data is wanted once more, at once.
 static NOW: Notify = Notify::const_new();
@@ -43,6 +47,8 @@ pub(crate) enum Message {
     Reply(ScreenId, Reply),
     /// For a screen, of a command that it runs.
     OfRun(RunId, ScreenId, Reply),
+    /// For the line at the foot.
+    Notice(Tone, String),
 }
 
 /// Why the dashboard cannot be shown.
@@ -54,6 +60,9 @@ pub enum WatchError {
     /// The terminal does not do what it is told.
     #[error("the terminal cannot be used")]
     Terminal(#[source] std::io::Error),
+    /// The system does not tell of signals.
+    #[error("signals cannot be waited for")]
+    Signals(#[source] std::io::Error),
 }
 
 /// Shows the dashboard until it is left. The terminal is given back however this ends.
@@ -62,6 +71,8 @@ pub enum WatchError {
 /// [`WatchError`]; nothing that the network does is one.
 pub async fn run(options: Options) -> Result<(), WatchError> {
     let roles = Roles::new(&options.addresses).map_err(WatchError::Address)?;
+    // Before the terminal is taken: from then on, no signal may end this without giving it back.
+    let mut signals = Signals::wait_for().map_err(WatchError::Signals)?;
     let mut screen = Screen::take(&format!("odd: {}", options.instance)).map_err(WatchError::Terminal)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let feeds = feeds::start(&roles.read_model, &sender, &NOW);
@@ -81,9 +92,9 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
         feeds,
     };
     runner.execute(orders);
-    let turned = runner.turn(&mut screen, receiver).await;
+    let turned = runner.turn(&mut screen, receiver, &mut signals).await;
     drop(screen);
-    runner.end().await;
+    runner.end(&mut signals).await;
     turned.map_err(WatchError::Terminal)
 }
 
@@ -111,9 +122,9 @@ impl Runner {
         &mut self,
         screen: &mut Screen,
         mut messages: mpsc::Receiver<Message>,
+        signals: &mut Signals,
     ) -> std::io::Result<()> {
         let mut input = keyboard::start()?;
-        let mut ended = std::pin::pin!(ended());
         let mut tick = clock(TICK);
         let mut moving = clock(MOVING);
         while !self.app.quits() {
@@ -132,6 +143,10 @@ impl Runner {
                     if keyboard::hung_up() {
                         return Ok(());
                     }
+                    // Some thread has panicked, which gave it back: nobody sees what would be drawn.
+                    if !screen.is_ours() {
+                        return Err(std::io::Error::other("it was given back after a failure"));
+                    }
                     self.tick();
                 }
                 _ = moving.tick(), if self.app.is_moving() => self.tick(),
@@ -139,7 +154,7 @@ impl Runner {
                 Some(ended) = self.tasks.join_next() => pass_on(ended),
                 Some(ended) = self.children.join_next() => pass_on(ended),
                 Some(ended) = self.feeds.join_next() => pass_on(ended),
-                () = &mut ended => return Ok(()),
+                () = signals.any() => return Ok(()),
             }
         }
         Ok(())
@@ -170,6 +185,10 @@ impl Runner {
     fn take(&mut self, message: Message) {
         let now = Timestamp::now();
         let orders = match message {
+            Message::Notice(tone, text) => {
+                self.app.tell(tone, text);
+                Vec::new()
+            }
             Message::Feed(feed) => self.app.feed(feed, now),
             Message::Reply(to, reply) => self.app.reply(to, &reply, now),
             Message::OfRun(run, to, reply) => {
@@ -195,11 +214,23 @@ impl Runner {
 
     /// Interrupts every command that still runs and gives it time to put things in order: it is not left running, and not killed
     /// in the middle of what it does.
-    async fn end(mut self) {
+    async fn end(mut self, signals: &mut Signals) {
         self.runs.clear();
         let all = async { while self.children.join_next().await.is_some() {} };
+        tokio::pin!(all);
+        if timeout(AT_ONCE, &mut all).await.is_ok() {
+            return;
+        }
+        let seconds = PATIENCE.as_secs();
+        let line =
+            format!("odd: waiting for what was started to end, {seconds} s at most; Ctrl-C ends it at once");
+        // Nobody reads it where the terminal is gone.
+        let _ = writeln!(std::io::stderr(), "{line}");
         // Those that take longer are killed with the runtime.
-        let _ = timeout(PATIENCE, all).await;
+        tokio::select! {
+            _ = timeout(PATIENCE, all) => {}
+            () = signals.any() => {}
+        }
     }
 
     fn tick(&mut self) {
@@ -238,7 +269,7 @@ impl Runner {
                         run.interrupt();
                     }
                 }
-                Effect::Browse(url) => self.browse(&url),
+                Effect::Browse(url) => self.browse(url),
                 Effect::Copy(what, text) => self.copy(what, &text),
                 Effect::Refresh => NOW.notify_waiters(),
                 // The app deals with these itself.
@@ -248,27 +279,35 @@ impl Runner {
                 | Effect::Home(_)
                 | Effect::Notice(..)
                 | Effect::Theme(_)
-                | Effect::Quit => {}
+                | Effect::Quit
+                | Effect::Leave => {}
             }
         }
     }
 
     /// A browser where there is one; else the address is shown, and copied for the one on the other side.
-    fn browse(&mut self, url: &str) {
+    fn browse(&mut self, url: String) {
         if !self.options.has_browser {
-            self.copy("the address", url);
+            self.copy("the address", &url);
             self.app.tell(
                 Tone::Accent,
                 format!("{url}   (copied; no browser can be opened from here)"),
             );
             return;
         }
-        match open::that_detached(url) {
-            Ok(()) => self.app.tell(Tone::Accent, format!("opened {url}")),
-            Err(error) => self
-                .app
-                .tell(Tone::Attention, format!("{url}   (no browser: {error})")),
-        }
+        let sender = self.sender.clone();
+        self.tasks.spawn(async move {
+            let at = url.clone();
+            // Some ways to open it wait for a program.
+            let opened = tokio::task::spawn_blocking(move || open::that_detached(at)).await;
+            let notice = match opened {
+                Ok(Ok(())) => Message::Notice(Tone::Accent, format!("opened {url}")),
+                Ok(Err(error)) => Message::Notice(Tone::Attention, format!("{url}   (no browser: {error})")),
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            // Nobody listens when the dashboard ends.
+            let _ = sender.send(notice).await;
+        });
     }
 
     fn copy(&mut self, what: &str, text: &str) {
@@ -298,30 +337,44 @@ fn pass_on(ended: Result<(), JoinError>) {
     }
 }
 
-/// Somebody asks for the end.
+/// Signals by which somebody asks for the end.
 #[cfg(unix)]
-async fn ended() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-        SignalKind::interrupt(),
-    ];
-    let waits = kinds
-        .into_iter()
-        .filter_map(|kind| signal(kind).ok())
-        .map(|mut signal| {
-            Box::pin(async move {
-                signal.recv().await;
-            })
-        });
-    futures::future::select_all(waits).await;
+struct Signals([tokio::signal::unix::Signal; 4]);
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on they end nothing by themselves.
+    fn wait_for() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::quit())?,
+        ]))
+    }
+
+    /// The next of them. Cancel-safe.
+    async fn any(&mut self) {
+        let waits = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures::future::select_all(waits).await;
+    }
 }
 
-/// Somebody asks for the end.
+/// Signals by which somebody asks for the end.
 #[cfg(not(unix))]
-async fn ended() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn wait_for() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// The next of them. Cancel-safe.
+    async fn any(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -10,6 +10,7 @@ use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
 };
 use crossterm::execute;
+use crossterm::style::Print;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
 };
@@ -25,6 +26,12 @@ pub(crate) struct Screen {
 
 /// Whether it is ours. A panic of any thread gives it back, and what that says is not drawn over.
 static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Puts the window's title aside, and takes it back (xterm's window operations 22 and 23); terminals without skip it.
+const KEEP_TITLE: &str = "\x1b[22;2t";
+const GIVE_TITLE_BACK: &str = "\x1b[23;2t";
+/// Longest text for the clipboard, in bytes: xterm and tmux drop what is longer than 100,000 characters in base64, others 74,994.
+const CLIPBOARD: usize = 74_994 / 4 * 3;
 
 /// Bytes that are collected before they are written: a whole frame goes out at once.
 const FRAME: usize = 64 * 1024;
@@ -51,6 +58,7 @@ impl Screen {
             EnterAlternateScreen,
             EnableMouseCapture,
             EnableBracketedPaste,
+            Print(KEEP_TITLE),
             SetTitle(title)
         )?;
         Ok(screen)
@@ -74,8 +82,22 @@ impl Screen {
         Ok(())
     }
 
+    /// Whether it was not given back after a panic.
+    pub(crate) fn is_ours(&self) -> bool {
+        OURS.load(Ordering::Acquire)
+    }
+
     /// Puts text into the clipboard of whoever looks at the terminal (OSC 52).
+    ///
+    /// # Errors
+    /// When it is longer than terminals take: half of it would be something else.
     pub(crate) fn copy(text: &str) -> io::Result<()> {
+        if text.len() > CLIPBOARD {
+            let (kb, most) = (text.len() / 1_000, CLIPBOARD / 1_000);
+            return Err(io::Error::other(format!(
+                "it has {kb} kB, and a terminal takes {most} kB"
+            )));
+        }
         let mut out = io::stdout();
         execute!(out, CopyToClipboard::to_clipboard_from(text))?;
         out.flush()
@@ -96,6 +118,7 @@ fn give_back() {
     }
     let _ = execute!(
         io::stdout(),
+        Print(GIVE_TITLE_BACK),
         DisableBracketedPaste,
         DisableMouseCapture,
         LeaveAlternateScreen,

@@ -8,7 +8,7 @@ use odd_contracts::api::{AlertList, Overview, Stats};
 use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
 use uuid::Uuid;
 
-use crate::effect::Feed;
+use crate::effect::{Answer, Ask, Feed, Reply};
 use crate::options::{Addresses, Mode, Options};
 use crate::theme::Theme;
 
@@ -16,6 +16,8 @@ use crate::theme::Theme;
 const LIVE: usize = 500;
 /// Event ids that are remembered, so that one that is told twice is shown once.
 const REMEMBERED: usize = 4_096;
+/// Dead letters that are remembered as requeued.
+const REQUEUED: usize = 1_000;
 /// Seconds of throughput and latency that charts show.
 pub(crate) const CHART: usize = 300;
 /// What has not been told for this long is no longer certain.
@@ -178,6 +180,8 @@ impl Series {
     /// Adds what is new since the last time. `stats.throughput` has the last 60 seconds, of which the newest is still running.
     fn take(&mut self, stats: &Stats, now: Timestamp) {
         let second = now.micros() / 1_000_000;
+        // A clock that was set back counts on from where it is.
+        self.last = self.last.map(|last| last.min(second));
         let known = stats.throughput.len();
         let new = match self.last {
             None => known,
@@ -241,6 +245,8 @@ pub(crate) struct World {
     pub(crate) live: Live,
     /// Figures over time.
     pub(crate) series: Series,
+    /// Dead letters that were sent back to their queues from here. The read-model lists them for a moment longer.
+    pub(crate) requeued: HashSet<Uuid>,
 }
 
 impl World {
@@ -257,6 +263,17 @@ impl World {
             alerts: Source::default(),
             live: Live::default(),
             series: Series::default(),
+            requeued: HashSet::new(),
+        }
+    }
+
+    /// Keeps what more than one screen has to know of an answer.
+    pub(crate) fn note(&mut self, reply: &Reply) {
+        if let Reply::Answer(Ask::Requeue(id), Ok(Answer::Done)) = reply {
+            if self.requeued.len() >= REQUEUED {
+                self.requeued.clear();
+            }
+            self.requeued.insert(*id);
         }
     }
 
@@ -330,6 +347,11 @@ mod tests {
             series.take(&stats(&[0, 0, 1], 2.0), at(second));
         }
         assert_eq!((series.throughput.len(), series.latency.len()), (CHART, CHART));
+        // A clock that was set back.
+        series.take(&stats(&[0, 1, 5], 2.0), at(600));
+        series.take(&stats(&[1, 5, 7], 2.0), at(601));
+        assert_eq!(series.throughput.back(), Some(&7));
+        assert_eq!(series.throughput[CHART - 2], 5);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod help;
 mod interfaces;
 mod job;
 mod launcher;
+pub(crate) mod line_edit;
 pub(crate) mod list;
 mod logs;
 mod new_task;
@@ -20,6 +21,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use odd_contracts::EventEnvelope;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use uuid::Uuid;
 
 pub(crate) use alerts::Alerts;
 pub(crate) use confirm::Confirm;
@@ -99,6 +101,16 @@ pub(crate) trait Screen: Send {
     /// Whether it lies over the screen below, which stays visible and whose effects it asks for.
     fn is_overlay(&self) -> bool {
         false
+    }
+
+    /// What it is about, where several of its kind may be open. Of any other there is one.
+    fn subject(&self) -> Option<Uuid> {
+        None
+    }
+
+    /// What would be broken off if everything ended now: a question, and what comes of a yes.
+    fn unfinished(&self, _world: &World) -> Option<(String, String)> {
+        None
     }
 
     /// Whether it takes text, so that no letter means anything else.

@@ -134,6 +134,10 @@ impl Screen for Letter {
         "dead letter"
     }
 
+    fn subject(&self) -> Option<Uuid> {
+        Some(self.id)
+    }
+
     fn draw(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
         let theme = world.theme;
         let heading = format!("Dead letter {}", format::short_id(self.id));

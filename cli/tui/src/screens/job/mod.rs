@@ -208,6 +208,10 @@ impl Screen for Job {
         "job"
     }
 
+    fn subject(&self) -> Option<uuid::Uuid> {
+        Some(self.id)
+    }
+
     fn draw(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
         if self.known.is_some() {
             self.draw_known(world, frame, area);

@@ -359,6 +359,21 @@ impl Screen for Launcher {
         }
     }
 
+    fn unfinished(&self, world: &World) -> Option<(String, String)> {
+        let instance = &world.instance;
+        match &self.stage {
+            Stage::Launching(_) => Some((
+                format!("Leave while {instance} starts?"),
+                "The start is interrupted. What has started so far is left: starting again goes on from there.".to_owned(),
+            )),
+            Stage::ToStop | Stage::Stopping(_) => Some((
+                format!("Leave while {instance} stops?"),
+                "That is interrupted. What runs by then goes on; stopping again ends it.".to_owned(),
+            )),
+            Stage::Choosing | Stage::Ready(..) => None,
+        }
+    }
+
     fn is_moving(&self) -> bool {
         !matches!(self.stage, Stage::Choosing) || matches!(self.doctor, Doctor::Looking)
     }
