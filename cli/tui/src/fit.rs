@@ -11,6 +11,13 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
+/// Whether the character can be drawn as it is: it neither steers the terminal nor turns the direction of writing.
+pub(crate) fn is_harmless(c: char) -> bool {
+    let mut bytes = [0; 4];
+    let text: &str = c.encode_utf8(&mut bytes);
+    text::line(text) == text
+}
+
 /// One line of at most this many columns, with nothing in it that steers the terminal; what is cut ends with `…`.
 pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     let line = text::line(text);

@@ -77,7 +77,7 @@ impl Payload {
     /// Takes a key. A text that is not edited is removed by backspace and takes letters at its end.
     pub(super) fn key(&mut self, key: KeyEvent) {
         if let KeyCode::Char(letter) = key.code
-            && !is_harmless(letter)
+            && !fit::is_harmless(letter)
         {
             self.paste(letter.encode_utf8(&mut [0; 4]));
             return;
@@ -229,7 +229,7 @@ fn harmless(text: &str) -> String {
         let mut unit = [0; 2];
         match c {
             '\n' | '\t' => safe.push(c),
-            c if is_harmless(c) => safe.push(c),
+            c if fit::is_harmless(c) => safe.push(c),
             c => {
                 for unit in c.encode_utf16(&mut unit) {
                     safe.push_str(&format!("\\u{unit:04x}"));
@@ -238,12 +238,6 @@ fn harmless(text: &str) -> String {
         }
     }
     safe
-}
-
-fn is_harmless(c: char) -> bool {
-    let mut bytes = [0; 4];
-    let text: &str = c.encode_utf8(&mut bytes);
-    odd_look::text::line(text) == text
 }
 
 #[cfg(test)]
