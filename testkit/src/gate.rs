@@ -35,6 +35,7 @@ pub fn has(answer: &Value, part: &str) -> bool {
 /// Where one did not. Tells of those only, and what went to standard error: a whole answer is long, and reports are cut.
 #[track_caller]
 pub fn all_pass(answer: &Value, stderr: &str) {
+    assert!(!checks(answer).is_empty(), "nothing was checked\n{stderr}");
     let failed: Vec<String> = checks(answer)
         .iter()
         .filter(|check| check["ok"] != true)
@@ -66,6 +67,12 @@ mod tests {
         assert!(failed(&answer(true)).is_empty());
         assert!(has(&answer(true), "job") && !has(&answer(true), "gateway"));
         all_pass(&answer(true), "");
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing was checked")]
+    fn no_checks_are_no_pass() {
+        all_pass(&json!({ "checks": [] }), "");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub mod keys {
 }
 
 /// A program that runs in a terminal of its own, with the keyboard in the hands of the test. When dropped, the program and
-/// whatever it started in its process group is killed; what the screen showed last is printed if the test failed.
+/// whatever it started in its process group (on Linux: in its session) is killed; what the screen showed last is printed if the
+/// test failed.
 pub struct Pty {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
@@ -271,8 +272,13 @@ impl Pty {
         }
         #[cfg(unix)]
         if let Some(pid) = self.child.process_id() {
+            // Before its leader ends, with which the session is no longer told from others.
+            let session = members(pid);
             // One that has just ended is as good.
             let _ = nix::sys::signal::killpg(group(pid), Signal::SIGKILL);
+            for member in session {
+                let _ = nix::sys::signal::kill(member, Signal::SIGKILL);
+            }
         }
         #[cfg(not(unix))]
         let _ = self.child.kill();
@@ -338,6 +344,23 @@ fn group(pid: u32) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(i32::try_from(pid).expect("numbers of processes are small"))
 }
 
+/// Every process of the session that the program leads, as far as the system tells: some may lead groups of their own.
+#[cfg(unix)]
+fn members(session: u32) -> Vec<nix::unistd::Pid> {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let of_session = |process: std::fs::DirEntry| {
+        let pid: i32 = process.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+        // Behind the name: state, parent, process group, session (proc_pid_stat(5), fields 3 to 6).
+        let fields = stat.rsplit_once(") ")?.1;
+        let its: u32 = fields.split(' ').nth(3)?.parse().ok()?;
+        (its == session).then(|| nix::unistd::Pid::from_raw(pid))
+    };
+    processes.flatten().filter_map(of_session).collect()
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -398,7 +421,8 @@ mod tests {
 
     #[test]
     fn what_it_started_ends_with_it() {
-        let mut pty = shell("sleep 1000 & echo child $!.; wait");
+        // In a process group of its own, as job control has it.
+        let mut pty = shell("set -m; sleep 1000 & echo child $!.; wait");
         let child = pty.wait_until(LONG, "the number of the child", |screen| {
             let number = screen.split("child ").nth(1)?.split('.').next()?;
             number.parse::<i32>().ok()

@@ -127,3 +127,21 @@ fn depth(context: &Context) -> Depth {
         Depth::Sixteen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_elsewhere_is_not_started_or_stopped_from_here() {
+        let args = Args::plain();
+        assert_eq!(args.mode(false), Mode::Full);
+        assert_eq!(args.mode(true), Mode::Server);
+        let looks = Args {
+            read_only: true,
+            ..Args::plain()
+        };
+        assert_eq!(looks.mode(false), Mode::ReadOnly);
+        assert!(!looks.mode(true).has_machine());
+    }
+}

@@ -17,6 +17,7 @@ pub(crate) fn start() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
         .spawn(move || {
             loop {
                 let event = event::read();
+                fail::fail_point!("watch.key");
                 let failed = event.is_err();
                 if sender.blocking_send(event).is_err() || failed {
                     return;

@@ -2,9 +2,10 @@
 
 use odd_contracts::Role;
 use odd_testkit::pty::keys;
+use odd_testkit::{Instance, Pty, wait_until};
 use serde_json::{Value, json};
 
-use super::{LONG, back, quit, running, short, watch};
+use super::{LONG, back, footer, quit, running, short, watch};
 
 /// What must not be written. Each would do something to a terminal, and none is written by the dashboard for itself.
 const NEVER: [&str; 8] = [
@@ -34,22 +35,64 @@ async fn post(gateway: &str, job: &Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
+/// A job that fails with such text, and whose payload and metadata are such text.
+fn job(text: &str) -> Value {
+    json!({
+        "type": "hello",
+        "payload": { "simulate": { "error": text }, text: text },
+        "metadata": { "owner": text },
+        "options": { "maxAttempts": 1 },
+    })
+}
+
+/// Puts a message with such text aside: a gateway that was started anew does not know the id any more, the job store does.
+async fn put_aside(odd: &Instance, id: &str, text: &str) {
+    let _ = odd.run(["down"]).expect_code(0);
+    odd.up();
+    let other = json!({ "id": id, "type": "hello", "payload": { text: text } });
+    let (status, answer) = post(&odd.url(Role::Gateway), &other).await;
+    assert_eq!(status, 202, "{answer}");
+}
+
+#[track_caller]
+fn assert_not_written(pty: &Pty) {
+    let raw = pty.raw();
+    for never in NEVER {
+        let written = raw.windows(never.len()).any(|bytes| bytes == never.as_bytes());
+        assert!(!written, "{} was written", never.escape_debug());
+    }
+}
+
+/// Through every part of the screen of a job, each once it is drawn.
+fn look_at_all_of_the_job(pty: &mut Pty) {
+    pty.wait_for_text(LONG, "queue wait");
+    for (part, told) in [
+        ("attempts", "pwned"),
+        ("payload", "pwned"),
+        ("result", "result"),
+        ("events", "job.failed"),
+    ] {
+        pty.send("\t");
+        let title = format!(" {part} ");
+        pty.wait_until(LONG, part, |screen| {
+            let drawn = screen.lines().any(|line| line.contains('┌') && line.contains(&title));
+            (drawn && screen.contains(told)).then_some(())
+        });
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_in_a_job_steers_the_terminal() {
     let odd = running();
-    let gateway = odd.url(Role::Gateway);
     let text = hostile();
+    let gateway = odd.url(Role::Gateway);
     let (status, _) = post(&gateway, &json!({ "type": text, "payload": {} })).await;
     assert_eq!(status, 400, "no such type is accepted");
-    let job = json!({
-        "type": "hello",
-        "payload": { "simulate": { "error": text }, text.clone(): text },
-        "metadata": { "owner": text },
-        "options": { "maxAttempts": 1 },
-    });
-    let (status, accepted) = post(&gateway, &job).await;
+    let (status, accepted) = post(&gateway, &job(&text)).await;
     assert_eq!(status, 202, "{accepted}");
     let id = accepted["jobId"].as_str().expect("an id").to_owned();
+    wait_for_failure(&odd, &id);
+    put_aside(&odd, &id, &text).await;
     tokio::task::spawn_blocking(move || {
         let mut pty = watch(&odd, &[]);
         pty.wait_until(LONG, "the failed job", |screen| {
@@ -59,20 +102,33 @@ async fn nothing_in_a_job_steers_the_terminal() {
                 .then_some(())
         });
         pty.send(keys::ENTER);
-        pty.wait_for_text(LONG, "queue wait");
-        pty.wait_for_text(LONG, "pwned");
-        // Through whatever else the screen of a job has.
-        for key in ["\t", "\t", "\t", keys::PAGE_DOWN, keys::DOWN] {
-            pty.send(key);
-        }
+        look_at_all_of_the_job(&mut pty);
         back(&mut pty);
-        let raw = pty.raw();
-        for never in NEVER {
-            let written = raw.windows(never.len()).any(|bytes| bytes == never.as_bytes());
-            assert!(!written, "{} was written", never.escape_debug());
-        }
+        pty.send("D");
+        pty.wait_for_text(LONG, "id_conflict");
+        pty.send(keys::ENTER);
+        pty.wait_until(LONG, "the letter", |screen| {
+            let letter = footer(screen).contains("odd dead-letters get");
+            (letter && screen.contains("pwned")).then_some(())
+        });
+        pty.send(keys::ESCAPE);
+        pty.wait_until(LONG, "the list of dead letters", |screen| {
+            footer(screen).contains("odd dead-letters list").then_some(())
+        });
+        back(&mut pty);
+        pty.send("G");
+        pty.wait_for_text(LONG, "listening");
+        back(&mut pty);
+        assert_not_written(&pty);
         quit(pty);
     })
     .await
     .expect("the terminal was driven");
+}
+
+fn wait_for_failure(odd: &Instance, id: &str) {
+    wait_until(LONG, "the job to fail", || {
+        let told = odd.run(["jobs", "get", id, "-o", "json"]);
+        told.stdout.contains("FAILED").then_some(())
+    });
 }

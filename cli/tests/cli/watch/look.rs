@@ -80,8 +80,14 @@ fn ascii_is_ascii_alone() {
     let id = submit(&odd, &["hello", "--payload", r#"{"text":"héllo ✓ 日本 … 🦀"}"#]);
     let mut pty = watch(&odd, &["--ascii"]);
     pty.wait_for_text(LONG, short(&id));
+    pty.send(keys::ENTER);
+    pty.wait_for_text(LONG, "queue wait");
+    for _ in 0..2 {
+        pty.send("\t");
+    }
+    pty.wait_for_text(LONG, "\"text\"");
+    back(&mut pty);
     for (key, text) in [
-        (keys::ENTER, "queue wait"),
         ("U", "nterfaces"),
         ("?", "these keys"),
     ] {
@@ -131,7 +137,7 @@ fn a_storm_of_sizes_ends_drawn_right() {
     assert!(before.contains('┌'), "{before}");
     // Every width and height between the ends, in an order that jumps.
     for step in 0..100_u16 {
-        pty.resize(20 + step * 97 % 231, 5 + step * 41 % 66);
+        pty.resize(1 + step * 97 % 250, 1 + step * 41 % 70);
     }
     pty.resize(SIZE.0, SIZE.1);
     pty.wait_until(LONG, "the same picture again", |screen| {

@@ -9,10 +9,16 @@ use odd_testkit::pty::{Signal, keys};
 use super::{LONG, SIZE, command, opened, running};
 
 /// Runs the command and says whether the settings of the terminal are as before. The shell itself outlives the signals.
-const COMPARED: &str = "trap : TERM HUP INT; before=$(stty -g); \"$@\"; code=$?; \
+const COMPARED: &str = "trap : TERM HUP INT QUIT; before=$(stty -g); \"$@\"; code=$?; \
     test \"$before\" = \"$(stty -g)\" && echo settings as before; exit $code";
-/// What gives everything back, in the order of the bytes: paste, mouse, alternate screen, cursor.
-const GIVEN_BACK: [&[u8]; 4] = [b"\x1b[?2004l", b"\x1b[?1000l", b"\x1b[?1049l", b"\x1b[?25h"];
+/// What gives everything back: the window's title, paste, mouse, alternate screen, cursor.
+const GIVEN_BACK: [&[u8]; 5] = [
+    b"\x1b[23;2t",
+    b"\x1b[?2004l",
+    b"\x1b[?1000l",
+    b"\x1b[?1049l",
+    b"\x1b[?25h",
+];
 
 fn in_a_shell(inner: &Command) -> Command {
     let mut shell = Command::new("sh");
@@ -59,10 +65,16 @@ fn by_a_key_or_a_signal() {
         assert_eq!(pty.wait_exit(LONG), 0, "{key:?}");
         assert_restored(&pty);
     }
-    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+    ] {
         let mut pty = start();
         pty.signal(signal);
-        pty.wait_exit(LONG);
+        // Asked to end, it has ended in good order.
+        assert_eq!(pty.wait_exit(LONG), 0, "{signal}");
         assert_restored(&pty);
     }
 }
@@ -83,4 +95,23 @@ fn by_a_panic_which_is_then_told_of() {
         let screen = pty.screen();
         assert!(screen.contains("the roof is off"), "{failpoint}: {screen}");
     }
+}
+
+/// Of a thread that nobody waits for.
+#[test]
+fn by_a_panic_beside_the_loop() {
+    let odd = running();
+    let mut inner = command(&odd, &["watch"]);
+    inner
+        .env("FAILPOINTS", "watch.key=panic(the roof is off)")
+        .env("RUST_BACKTRACE", "0");
+    let mut pty = opened(Pty::start(&in_a_shell(&inner), SIZE));
+    pty.send("j");
+    assert_eq!(pty.wait_exit(LONG), 1);
+    assert_restored(&pty);
+    let screen = pty.screen();
+    assert!(
+        screen.contains("the roof is off") && screen.contains("given back after a failure"),
+        "{screen}"
+    );
 }
