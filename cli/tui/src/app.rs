@@ -165,8 +165,14 @@ impl App {
         if let (Some(lowest), Some(top)) = (self.screens.get(bottom), self.screens.last()) {
             let hints = top.screen.hints(world);
             let command = format!("{}{}", lowest.screen.command(world), world.of_instance);
+            let footer = frame::Footer {
+                hints: &hints,
+                command: &command,
+                notice: self.notice.as_ref().map(|told| (told.tone, told.text.as_str())),
+                takes_text: top.screen.takes_text(),
+            };
             frame::header(target, world);
-            frame::footer(target, world, &hints, &command, self.notice.as_ref());
+            frame::footer(target, world, &footer);
         }
         if !world.theme.unicode() {
             ascii::only(target.buffer_mut());

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use odd_contracts::api::{
     Counters, DependencyHealth, HealthState, LatencySummary, Overview, QueueDepth, RoleHealth, Stats,
 };
@@ -87,15 +87,15 @@ pub(crate) fn feeds() -> [Feed; 4] {
 /// The same once the read-model has been away for so many seconds.
 pub(crate) fn away(seconds: u64) -> World {
     let mut world = world();
-    world.now = now().plus(Duration::from_secs(seconds));
     let failure = Failure {
         text: "http://127.0.0.1:8080/overview does not answer: connection refused".to_owned(),
         not_found: false,
     };
+    world.take(Feed::Stream(crate::world::Stream::Away(failure.clone())));
+    world.now = now().plus(Duration::from_secs(seconds));
     world.take(Feed::Overview(Err(failure.clone())));
     world.take(Feed::Stats(Err(failure.clone())));
-    world.take(Feed::Alerts(Err(failure.clone())));
-    world.take(Feed::Stream(crate::world::Stream::Away(failure)));
+    world.take(Feed::Alerts(Err(failure)));
     world
 }
 
@@ -224,6 +224,43 @@ pub(crate) fn press_key(screen: &mut dyn Screen, world: &World, key: KeyCode) ->
     screen
         .key(KeyEvent::new(key, KeyModifiers::NONE), world)
         .unwrap_or_default()
+}
+
+/// Clicks at a place.
+pub(crate) fn click(screen: &mut dyn Screen, world: &World, column: u16, row: u16) -> Vec<Effect> {
+    pointed(
+        screen,
+        world,
+        MouseEventKind::Down(MouseButton::Left),
+        column,
+        row,
+    )
+}
+
+/// Turns the wheel, down or up.
+pub(crate) fn turn(screen: &mut dyn Screen, world: &World, down: bool) -> Vec<Effect> {
+    let kind = if down {
+        MouseEventKind::ScrollDown
+    } else {
+        MouseEventKind::ScrollUp
+    };
+    pointed(screen, world, kind, 0, 0)
+}
+
+fn pointed(
+    screen: &mut dyn Screen,
+    world: &World,
+    kind: MouseEventKind,
+    column: u16,
+    row: u16,
+) -> Vec<Effect> {
+    let event = MouseEvent {
+        kind,
+        column,
+        row,
+        modifiers: KeyModifiers::NONE,
+    };
+    screen.mouse(event, world)
 }
 
 /// An event of the job with this number.

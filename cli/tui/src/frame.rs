@@ -1,21 +1,24 @@
 //! What stands around every screen: the line at the head with the state of the system, and the keys at the foot.
 
 use odd_contracts::AlertState;
-use odd_look::format;
+use odd_contracts::api::HealthState;
 use odd_look::sign::{Glyph, Tone, of_health};
+use odd_look::{format, text};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use crate::app::Notice;
 use crate::fit;
 use crate::screens::{Hint, hint};
 use crate::world::World;
 
 /// Keys that work on every screen, where there is room to tell.
 const EVERYWHERE: [Hint; 2] = [hint("?", "help"), hint("Q", "quit")];
+
+/// Keys of a screen that are shown even where the command has no room beside them.
+const FIRST: usize = 3;
 
 /// Where the screens are.
 pub(crate) fn body(area: Rect) -> Rect {
@@ -44,6 +47,16 @@ pub(crate) fn region(world: &World, title: impl Into<String>) -> Block<'static> 
     block.title(Span::styled(format!(" {title} "), world.theme.strong()))
 }
 
+/// A region that keys go to or could go to; its border tells.
+pub(crate) fn focusable(world: &World, title: impl Into<String>, has_focus: bool) -> Block<'static> {
+    let block = region(world, title);
+    if has_focus {
+        block.border_style(world.theme.accent())
+    } else {
+        block
+    }
+}
+
 /// An area of this size in the middle of another, emptied.
 pub(crate) fn overlay(frame: &mut Frame<'_>, world: &World, area: Rect, width: u16, height: u16) -> Rect {
     let area = area.centered(
@@ -58,44 +71,63 @@ pub(crate) fn overlay(frame: &mut Frame<'_>, world: &World, area: Rect, width: u
 /// Instance, engine, health, throughput, latency, alerts.
 pub(crate) fn header(frame: &mut Frame<'_>, world: &World) {
     let [area, _, _] = rows(frame.area());
-    let left = system(world);
+    let left = system(world, usize::from(area.width));
     let right = figures(world, usize::from(area.width).saturating_sub(left.width() + 2));
     frame.render_widget(Paragraph::new(left), area);
     frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), area);
 }
 
-fn system(world: &World) -> Line<'static> {
+/// Whose state it is and how it is, in the first wording that fits.
+fn system(world: &World, room: usize) -> Line<'static> {
     let theme = world.theme;
-    let mut spans = vec![
+    let name = vec![
         Span::styled(" ODD ", theme.accent()),
         Span::styled(fit::cut(&world.instance, 24).into_owned(), theme.strong()),
         Span::raw(" "),
     ];
+    let mut wordings = states(world).into_iter().map(|state| {
+        let spans = name.iter().cloned().chain(state);
+        Line::from(spans.collect::<Vec<_>>())
+    });
+    let last = wordings.next_back().unwrap_or_default();
+    wordings.find(|line| line.width() <= room).unwrap_or(last)
+}
+
+/// The state in words, the longest first.
+fn states(world: &World) -> Vec<Vec<Span<'static>>> {
+    let theme = world.theme;
     if let Some((_, age)) = world.away() {
-        let since = age
-            .map(|age| format!(", data {} old", format::duration(age)))
-            .unwrap_or_default();
-        let text = format!("{} read-model away{since}", theme.glyph(Glyph::Bad));
-        spans.push(Span::styled(text, theme.tone(Tone::Bad)));
-        return Line::from(spans);
+        let age = age.map(format::duration);
+        let since = |before: &str, after: &str| {
+            let age = age.as_ref().map(|age| format!("{before}{age}{after}"));
+            age.unwrap_or_default()
+        };
+        let bad = |text: String| {
+            let text = format!("{} {text}", theme.glyph(Glyph::Bad));
+            vec![Span::styled(text, theme.tone(Tone::Bad))]
+        };
+        return vec![
+            bad(format!("read-model away{}", since(", data ", " old"))),
+            bad(format!("away{}", since(" ", ""))),
+        ];
     }
-    match &world.overview.value {
-        None => spans.push(Span::styled("connecting", theme.muted())),
-        Some(overview) => {
-            let (glyph, tone) = of_health(overview.state);
-            let state = format!("{:?}", overview.state).to_lowercase();
-            spans.push(Span::styled(
-                format!("{} {state}", theme.glyph(glyph)),
-                theme.tone(tone),
-            ));
-            let up = format::duration(world.now.since(overview.started_at));
-            spans.push(Span::styled(
-                format!("   {} · {up}", overview.engine),
-                theme.muted(),
-            ));
-        }
-    }
-    Line::from(spans)
+    let Some(overview) = &world.overview.value else {
+        return vec![vec![Span::styled("connecting", theme.muted())]];
+    };
+    let (glyph, tone) = of_health(overview.state);
+    let state = format!("{:?}", overview.state).to_lowercase();
+    let state = Span::styled(format!("{} {state}", theme.glyph(glyph)), theme.tone(tone));
+    let up = format::duration(world.now.since(overview.started_at));
+    let may = if world.mode.changes_jobs() {
+        ""
+    } else {
+        " · read-only"
+    };
+    let more = format!("   {} · {up}{may}", overview.engine);
+    vec![
+        vec![state.clone(), Span::styled(more, theme.muted())],
+        vec![state],
+    ]
 }
 
 /// As many figures as fit, the most important first to stay.
@@ -112,7 +144,14 @@ fn figures(world: &World, room: usize) -> Line<'static> {
         let noun = if firing == 1 { "alert" } else { "alerts" };
         let text = format!("{} {firing} {noun}", theme.glyph(Glyph::Warn));
         groups.push((text, theme.tone(Tone::Attention)));
+    } else if world
+        .alert_source()
+        .is_some_and(|source| source.state != HealthState::Healthy)
+    {
+        let text = format!("{} alerts away", theme.glyph(Glyph::Warn));
+        groups.push((text, theme.tone(Tone::Attention)));
     }
+    let has_alerts = !groups.is_empty();
     if let Some(stats) = &world.stats.value {
         let style = if world.stats.stale(world.now).is_some() {
             theme.stale()
@@ -135,7 +174,7 @@ fn figures(world: &World, room: usize) -> Line<'static> {
         taken <= room
     });
     // Alerts are the last to go where room is short, and stand at the very right.
-    if firing > 0 && !groups.is_empty() {
+    if has_alerts && !groups.is_empty() {
         groups.rotate_left(1);
     }
     let mut spans = Vec::new();
@@ -156,44 +195,94 @@ pub(crate) fn rate(value: f64) -> String {
     }
 }
 
+/// What stands at the foot.
+pub(crate) struct Footer<'a> {
+    /// The keys of the screen that work now, the most important first.
+    pub(crate) hints: &'a [Hint],
+    /// The command that does the same.
+    pub(crate) command: &'a str,
+    /// What is told instead.
+    pub(crate) notice: Option<(Tone, &'a str)>,
+    /// Whether letters are text, so that none of them is a key.
+    pub(crate) takes_text: bool,
+}
+
 /// The keys that work now, and the command that does the same; or what there is to notice.
-pub(crate) fn footer(
-    frame: &mut Frame<'_>,
-    world: &World,
-    hints: &[Hint],
-    command: &str,
-    notice: Option<&Notice>,
-) {
+pub(crate) fn footer(frame: &mut Frame<'_>, world: &World, footer: &Footer<'_>) {
     let [_, _, area] = rows(frame.area());
     let theme = world.theme;
     let room = usize::from(area.width);
-    if let Some(notice) = notice {
-        let text = format!(" {}", fit::cut(&notice.text, room.saturating_sub(2)));
-        frame.render_widget(Paragraph::new(text).style(theme.tone(notice.tone)), area);
+    if let Some((tone, text)) = footer.notice {
+        let text = format!(" {}", fit::cut(text, room.saturating_sub(2)));
+        frame.render_widget(Paragraph::new(text).style(theme.tone(tone)), area);
         return;
     }
+    let keys = keys(footer, theme.unicode());
+    let command = format!("$ {} ", text::line(footer.command));
+    let places = placed(&keys, footer.hints.len(), fit::width(&command), room);
     let mut spans = Vec::new();
-    let mut taken = 0;
-    for hint in hints.iter().chain(&EVERYWHERE) {
-        let key = match hint.key {
-            "↵" if !theme.unicode() => "Enter",
-            key => key,
-        };
-        let wide = fit::width(key) + fit::width(hint.does) + 3;
-        if taken + wide > room {
-            break;
-        }
-        taken += wide;
+    for ((key, does), _) in keys.iter().zip(&places.keys).filter(|(_, shown)| **shown) {
         spans.push(Span::styled(format!(" {key}"), theme.accent()));
-        spans.push(Span::styled(format!(" {} ", hint.does), theme.muted()));
+        spans.push(Span::styled(format!(" {does} "), theme.muted()));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
-    // The whole command, or none: half of one would be another.
-    let command = format!("$ {command} ");
-    if taken + fit::width(&command) < room {
+    if places.has_command {
         let line = Paragraph::new(command)
             .style(theme.muted())
             .alignment(Alignment::Right);
         frame.render_widget(line, area);
     }
 }
+
+/// Keys with what they do: those of the screen first.
+fn keys(footer: &Footer<'_>, unicode: bool) -> Vec<(&'static str, &'static str)> {
+    let everywhere = if footer.takes_text { &[][..] } else { &EVERYWHERE };
+    let hints = footer.hints.iter().chain(everywhere);
+    hints
+        .map(|hint| match hint.key {
+            "↵" if !unicode => ("Enter", hint.does),
+            key => (key, hint.does),
+        })
+        .collect()
+}
+
+/// What is shown of the footer.
+struct Places {
+    keys: Vec<bool>,
+    has_command: bool,
+}
+
+/// First come the first keys of the screen, then the command (whole or not at all: half of one would be another), then the keys of
+/// every screen, then as many others as there is room for.
+fn placed(keys: &[(&str, &str)], own: usize, command: usize, room: usize) -> Places {
+    let mut places = Places {
+        keys: vec![false; keys.len()],
+        has_command: false,
+    };
+    let mut taken = 0;
+    let first = own.min(FIRST);
+    let mut take = |range: std::ops::Range<usize>, room: usize| {
+        for at in range {
+            let (key, does) = keys[at];
+            let wide = fit::width(key) + fit::width(does) + 3;
+            if taken + wide <= room {
+                taken += wide;
+                places.keys[at] = true;
+            }
+        }
+        taken
+    };
+    places.has_command = take(0..first, room) + command < room;
+    // A column stays between keys and command.
+    let room = if places.has_command {
+        room - command - 1
+    } else {
+        room
+    };
+    take(own..keys.len(), room);
+    take(first..own, room);
+    places
+}
+
+#[cfg(test)]
+mod tests;

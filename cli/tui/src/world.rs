@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use odd_client::ClientError;
-use odd_contracts::api::{AlertList, Overview, Stats};
+use odd_contracts::api::{AlertList, AlertSource, Overview, Stats};
 use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
 use uuid::Uuid;
 
@@ -120,6 +120,8 @@ pub(crate) struct Live {
     pub(crate) events: VecDeque<LiveEvent>,
     /// Whether more are to be expected.
     pub(crate) stream: Stream,
+    /// Since when none are.
+    pub(crate) away_since: Option<Timestamp>,
     /// Events since the start.
     pub(crate) received: u64,
     seen: HashSet<Uuid>,
@@ -143,6 +145,12 @@ impl Live {
         }
         self.events.truncate(LIVE);
         new
+    }
+
+    fn turn(&mut self, stream: Stream, now: Timestamp) {
+        let since = self.away_since.unwrap_or(now);
+        self.away_since = (stream != Stream::Live).then_some(since);
+        self.stream = stream;
     }
 
     /// Event ids that are remembered.
@@ -289,10 +297,18 @@ impl World {
                 self.stats.take(told.map(|told| *told), now);
             }
             Feed::Alerts(told) => self.alerts.take(told, now),
-            Feed::Stream(stream) => self.live.stream = stream,
+            Feed::Stream(stream) => self.live.turn(stream, now),
             Feed::Events(events) => return self.live.take(events),
         }
         Vec::new()
+    }
+
+    /// Where alerts come from, and whether that can be relied on, as far as it was told.
+    pub(crate) fn alert_source(&self) -> Option<&AlertSource> {
+        let list = self.alerts.value.as_ref();
+        let overview = self.overview.value.as_ref();
+        list.and_then(|list| list.alert_source.as_ref())
+            .or_else(|| overview?.alert_source.as_ref())
     }
 
     /// Why the read-model tells nothing, and since when; none while it does.

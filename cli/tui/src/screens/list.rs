@@ -112,7 +112,11 @@ mod tests {
         assert!(press(&mut list, KeyCode::End));
         assert_eq!((list.row(), list.visible(AREA, 10)), (9, 6..10));
         assert!(!press(&mut list, KeyCode::Enter));
-        assert_eq!((list.visible(AREA, 2), list.row()), (0..2, 1), "it became shorter");
+        assert_eq!(
+            (list.visible(AREA, 2), list.row()),
+            (0..2, 1),
+            "it became shorter"
+        );
         assert_eq!(list.visible(AREA, 0), 0..0);
     }
 

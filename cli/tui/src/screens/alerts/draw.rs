@@ -182,12 +182,7 @@ pub(super) fn source_line(world: &World, width: usize) -> Line<'static> {
     let Some(list) = list else {
         return Line::styled(" source not known yet", theme.muted());
     };
-    let overview = world.overview.value.as_ref();
-    let source = overview
-        .and_then(|overview| overview.alert_source.as_ref())
-        .filter(|_| list.alert_source.is_none())
-        .or(list.alert_source.as_ref());
-    let (tone, text) = match source {
+    let (tone, text) = match world.alert_source() {
         None => (Tone::Muted, format!("source {}", list.source)),
         Some(source) => source_text(world, list, source),
     };

@@ -51,11 +51,10 @@ impl Columns {
         head
     }
 
-    /// The row of a job.
-    pub(super) fn row(&self, world: &World, job: &JobSummary, chosen: bool) -> Line<'static> {
+    /// The row of a job, greyed where it is no longer certain.
+    pub(super) fn row(&self, world: &World, job: &JobSummary, chosen: bool, stale: bool) -> Line<'static> {
         let theme = world.theme;
         let (glyph, tone) = of_status(job.status);
-        let stale = world.away().is_some();
         let ink = |style| if stale { theme.stale() } else { style };
         let pointer = if chosen { theme.pointer() } else { " " };
         let status = format!("{} {}", theme.glyph(glyph), job.status);

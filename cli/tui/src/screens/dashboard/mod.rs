@@ -1,58 +1,40 @@
 //! The dashboard: the system at a glance, and the jobs.
 
 mod columns;
+mod draw;
+mod hints;
+mod live;
 mod panels;
 mod table;
+mod typed;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_contracts::{EventEnvelope, Timestamp};
 use odd_look::format;
 use odd_look::sign::Tone;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::layout::Rect;
 
-use super::{Confirm, Hint, Job, Screen, Step, hint, plain};
+use super::list::Pointed;
+use super::{Confirm, Hint, Job, Screen, Step, plain};
 use crate::effect::{Answer, Ask, Effect, Reply};
-use crate::filter;
-use crate::fit;
-use crate::frame::region;
+use crate::filter::{self, Filter};
+use crate::pager::wheel;
 use crate::world::{Failure, World};
-use columns::Columns;
+use live::LiveList;
 use table::Table;
+use typed::{FilterLine, Typed};
 
-/// Least width at which the side column stands beside the table.
-const WIDE: u16 = 110;
-/// Width of the side column.
-const SIDE: u16 = 42;
-/// Width of the counters beside the charts: three groups of digits in both columns.
-const COUNTERS: u16 = 40;
-/// Height of counters and charts.
-const TOP: u16 = 5;
 /// How long the list is shown before it is asked for again, while events arrive.
 const RENEW: std::time::Duration = std::time::Duration::from_secs(2);
-/// Rows of one turn of the wheel.
-const WHEEL: isize = 3;
-/// Most characters of a filter.
-const LONGEST_FILTER: usize = 200;
 
-/// What is shown below the counters where there is room for one thing only.
+/// A panel. Where there is room for one only, it is the one that is shown; else keys go to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pane {
     Jobs,
+    /// Nothing in it can be chosen: beside the table keys do not go to it.
     System,
     Live,
-}
-
-impl Pane {
-    const fn next(self) -> Self {
-        match self {
-            Self::Jobs => Self::System,
-            Self::System => Self::Live,
-            Self::Live => Self::Jobs,
-        }
-    }
 }
 
 /// The dashboard.
@@ -61,13 +43,15 @@ pub(crate) struct Dashboard {
     /// The filter that holds.
     filter: String,
     /// The filter that is being typed.
-    typing: Option<String>,
-    wrong: Option<String>,
+    typing: Option<FilterLine>,
     failure: Option<Failure>,
+    live: LiveList,
     pane: Pane,
     /// When the list was asked for, and whether something has happened since.
     asked: Option<Timestamp>,
     changed: bool,
+    /// When it was last told.
+    told: Option<Timestamp>,
     /// How many jobs there were then, and when the last thing happened. Events that are missed, as before the stream is
     /// connected, show in these.
     counted: Counted,
@@ -82,81 +66,110 @@ impl Dashboard {
             table: Table::default(),
             filter: String::new(),
             typing: None,
-            wrong: None,
             failure: None,
+            live: LiveList::default(),
             pane: Pane::Jobs,
             asked: None,
             changed: false,
+            told: None,
             counted: None,
             is_narrow: false,
             rows: Rect::default(),
         }
     }
 
-    /// Whether the table can be seen: what cannot must not be acted on.
-    fn shows_jobs(&self) -> bool {
-        !self.is_narrow || self.pane == Pane::Jobs
+    /// The panel that keys go to: what is not seen is not acted on.
+    const fn focus(&self) -> Pane {
+        match self.pane {
+            Pane::System if !self.is_narrow => Pane::Jobs,
+            pane => pane,
+        }
+    }
+
+    const fn panes(&self) -> &'static [Pane] {
+        if self.is_narrow {
+            &[Pane::Jobs, Pane::System, Pane::Live]
+        } else {
+            &[Pane::Jobs, Pane::Live]
+        }
+    }
+
+    fn turn_to(&mut self, pane: Pane) {
+        if pane != self.focus() {
+            self.live.follow();
+        }
+        self.pane = pane;
+    }
+
+    /// Turns to a panel beside this one; from the last to the first only where it goes round.
+    fn turn_by(&mut self, by: isize, round: bool) {
+        let (panes, focus) = (self.panes(), self.focus());
+        let count = panes.len();
+        let at = panes.iter().position(|pane| *pane == focus).unwrap_or(0);
+        let to = if round {
+            (at + count).saturating_add_signed(by) % count
+        } else {
+            at.saturating_add_signed(by).min(count - 1)
+        };
+        self.turn_to(panes[to]);
     }
 
     fn ask(&mut self, world: &World) -> Vec<Effect> {
         self.asked = Some(world.now);
         self.changed = false;
         self.counted = counted(world);
-        vec![Effect::Ask(Ask::Jobs(self.table.first_page()))]
+        vec![Effect::Ask(Ask::Jobs(self.table.first_page(world.now)))]
     }
 
     /// The next page, where it will be wanted soon.
-    fn ask_further(&mut self) -> Vec<Effect> {
-        let next = self.table.next_page();
+    fn ask_further(&mut self, world: &World) -> Vec<Effect> {
+        let next = self.table.next_page(world.now);
         next.map(|query| Effect::Ask(Ask::Jobs(query)))
             .into_iter()
             .collect()
     }
 
-    fn want(&mut self, filter: String, world: &World) -> Vec<Effect> {
-        match filter::parse(&filter, world.now) {
-            Ok(query) => {
-                self.filter = filter.trim().to_owned();
-                self.typing = None;
-                self.wrong = None;
-                self.failure = None;
-                self.table.want(query);
-                self.ask(world)
-            }
-            Err(wrong) => {
-                self.wrong = Some(wrong);
-                Vec::new()
-            }
-        }
+    fn want(&mut self, text: String, filter: Filter, world: &World) -> Vec<Effect> {
+        self.filter = text;
+        self.typing = None;
+        self.failure = None;
+        self.table.want(filter);
+        self.ask(world)
     }
 
-    fn type_filter(&mut self, mut text: String, key: KeyEvent, world: &World) -> Vec<Effect> {
-        self.wrong = None;
-        match key.code {
-            KeyCode::Enter => {
-                self.typing = Some(text.clone());
-                return self.want(text, world);
-            }
-            KeyCode::Esc => {
-                self.typing = None;
-                return Vec::new();
-            }
-            KeyCode::Backspace => {
-                text.pop();
-            }
-            _ => {
-                if let Some(letter) = plain(key)
-                    && text.chars().count() < LONGEST_FILTER
-                {
-                    text.push(letter);
-                }
-            }
+    fn key_of_filter(&mut self, mut typing: FilterLine, key: KeyEvent, world: &World) -> Vec<Effect> {
+        match typing.key(key) {
+            Typed::On => self.typing = Some(typing),
+            Typed::Left => {}
+            Typed::Wanted(text, filter) => return self.want(text, filter, world),
         }
-        // Told while it is typed, but not of the word that is still open.
-        let whole = text.rsplit_once(' ').map_or("", |(whole, _)| whole);
-        self.wrong = filter::parse(whole, world.now).err();
-        self.typing = Some(text);
         Vec::new()
+    }
+
+    /// What a key means in the table.
+    fn key_of_table(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
+        if let Some(step) = Step::of(key) {
+            self.table.step(step);
+            return Some(self.ask_further(world));
+        }
+        if key.code == KeyCode::Enter {
+            let job = self.table.chosen()?;
+            return Some(vec![Effect::Push(Box::new(Job::new(job.id)))]);
+        }
+        self.key_of_job(plain(key)?, world)
+    }
+
+    /// What a key means in the live list.
+    fn key_of_live(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
+        if self.live.key(key, world) {
+            return Some(Vec::new());
+        }
+        let job = self.live.job(world)?;
+        match (key.code, plain(key)) {
+            (KeyCode::Enter, _) => Some(vec![Effect::Push(Box::new(Job::new(job)))]),
+            (_, Some('y')) => Some(vec![Effect::Copy("the id", job.to_string())]),
+            _ => None,
+        }
     }
 
     /// What a key does to the chosen job.
@@ -180,6 +193,7 @@ impl Dashboard {
         match (ask, answer) {
             (Ask::Jobs(asked), Ok(Answer::Jobs(page))) => {
                 self.failure = None;
+                self.told = Some(world.now);
                 self.table.take(asked, page.clone());
                 Vec::new()
             }
@@ -202,92 +216,38 @@ impl Dashboard {
         }
     }
 
-    fn title_of_table(&self) -> String {
-        let count = self.table.len();
-        let more = if self.table.has_more() { "+" } else { "" };
-        let count = format!("{}{more}", format::count(count as u64));
-        if self.filter.is_empty() {
-            format!("Jobs  {count}")
-        } else {
-            format!("Jobs  {count}  /{}", fit::cut(&self.filter, 40))
+    fn mouse_in_table(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        if let Some(turned) = wheel(event) {
+            self.table.step(Step::Rows(turned));
+            return self.ask_further(world);
+        }
+        let is_at = self.rows.contains((event.column, event.row).into());
+        if event.kind != MouseEventKind::Down(MouseButton::Left) || !is_at {
+            return Vec::new();
+        }
+        let had_focus = self.focus() == Pane::Jobs;
+        self.turn_to(Pane::Jobs);
+        let before = self.table.row();
+        let chosen = self.table.choose_line(usize::from(event.row - self.rows.y));
+        // A click on the row that is chosen already opens it.
+        match self.table.chosen() {
+            Some(job) if had_focus && chosen && before == self.table.row() => {
+                vec![Effect::Push(Box::new(Job::new(job.id)))]
+            }
+            _ => self.ask_further(world),
         }
     }
 
-    fn draw_jobs(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
-        let mut title = self.title_of_table();
-        if let Some((_, Some(age))) = world.away() {
-            title.push_str(&format!(", {} old", format::duration(age)));
-        }
-        let block = region(world, title);
-        let inner = block.inner(area);
-        frame.render_widget(block, area);
-        let [head, body, foot] = Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Fill(1),
-            Constraint::Length(u16::from(self.typing.is_some() || self.wrong.is_some())),
-        ])
-        .areas(inner);
-        self.rows = body;
-        let columns = Columns::of(usize::from(inner.width));
-        frame.render_widget(Paragraph::new(columns.head()).style(world.theme.muted()), head);
-        self.draw_filter(world, frame, foot);
-        if self.table.len() == 0 {
-            frame.render_widget(Paragraph::new(self.nothing(world)), body);
-            return;
-        }
-        let (jobs, chosen) = self.table.visible(usize::from(body.height));
-        let lines: Vec<Line<'_>> = jobs
-            .enumerate()
-            .map(|(at, job)| columns.row(world, job, at == chosen))
-            .collect();
-        frame.render_widget(Paragraph::new(lines), body);
-    }
-
-    fn draw_filter(&self, world: &World, frame: &mut Frame<'_>, area: Rect) {
-        let theme = world.theme;
-        let typed = self.typing.as_deref().unwrap_or(&self.filter);
-        let wrong = self
-            .wrong
-            .as_deref()
-            .unwrap_or("type: status: since: until: id:   ↵ applies, Esc leaves");
-        let style = if self.wrong.is_some() {
-            theme.tone(Tone::Bad)
-        } else {
-            theme.muted()
-        };
-        let line = Line::from(vec![
-            Span::styled(" /", theme.accent()),
-            Span::styled(fit::cut(typed, 60).into_owned(), theme.strong()),
-            Span::styled(format!("   {wrong}"), style),
-        ]);
-        frame.render_widget(Paragraph::new(line), area);
-    }
-
-    /// What is said in place of rows.
-    fn nothing(&self, world: &World) -> Vec<Line<'static>> {
-        let theme = world.theme;
-        if let Some(failure) = &self.failure {
-            return vec![Line::styled(format!("  {}", failure.text), theme.tone(Tone::Bad))];
-        }
-        if !self.table.is_loaded() {
-            return vec![Line::styled("  asking for the jobs", theme.muted())];
-        }
-        if !self.filter.is_empty() {
-            return vec![Line::styled(
-                "  No job is like that.  Esc shows all.",
-                theme.muted(),
-            )];
-        }
-        let next = if world.mode.changes_jobs() {
-            ", or N here"
-        } else {
-            ""
-        };
-        vec![
-            Line::default(),
-            Line::styled("  No jobs yet", theme.strong()),
-            Line::styled(format!("  odd submit hello{next}"), theme.muted()),
-        ]
+    fn mouse_in_live(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        let had_focus = self.focus() == Pane::Live;
+        self.turn_to(Pane::Live);
+        let pointed = self.live.mouse(event, world);
+        let opened = self
+            .live
+            .job(world)
+            .filter(|_| had_focus && pointed == Pointed::Opened);
+        let opened = opened.map(|job| Effect::Push(Box::new(Job::new(job))));
+        opened.into_iter().collect()
     }
 }
 
@@ -304,69 +264,19 @@ impl Screen for Dashboard {
     }
 
     fn draw(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
-        self.is_narrow = area.width < WIDE;
-        let [top, below] = Layout::vertical([Constraint::Length(TOP), Constraint::Fill(1)]).areas(area);
-        if self.is_narrow {
-            let [counters, charts] =
-                Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(top);
-            panels::counters(frame, world, counters);
-            panels::charts(frame, world, charts);
-            match self.pane {
-                Pane::Jobs => self.draw_jobs(world, frame, below),
-                Pane::System => {
-                    let [system, alerts] =
-                        Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
-                    panels::system(frame, world, system);
-                    panels::alerts(frame, world, alerts);
-                }
-                Pane::Live => panels::live(frame, world, below),
-            }
-            return;
-        }
-        let columns = [Constraint::Fill(1), Constraint::Length(SIDE)];
-        let [left, right] = Layout::horizontal(columns).areas(area);
-        let [top, jobs] = Layout::vertical([Constraint::Length(TOP), Constraint::Fill(1)]).areas(left);
-        let [counters, charts] =
-            Layout::horizontal([Constraint::Length(COUNTERS), Constraint::Fill(1)]).areas(top);
-        panels::counters(frame, world, counters);
-        panels::charts(frame, world, charts);
-        self.draw_jobs(world, frame, jobs);
-        let side = [Constraint::Length(9), Constraint::Length(6), Constraint::Fill(1)];
-        let [system, alerts, live] = Layout::vertical(side).areas(right);
-        panels::system(frame, world, system);
-        panels::alerts(frame, world, alerts);
-        panels::live(frame, world, live);
+        self.draw_all(world, frame, area);
     }
 
     fn hints(&self, world: &World) -> Vec<Hint> {
-        if self.typing.is_some() {
-            return vec![hint("↵", "apply"), hint("Esc", "leave")];
-        }
-        let mut hints = vec![hint("↵", "open"), hint("/", "filter")];
-        if self.is_narrow {
-            hints.push(hint("Tab", "next panel"));
-        }
-        if world.mode.changes_jobs() {
-            hints.push(hint("N", "new task"));
-            match self.table.chosen() {
-                Some(job) if job.status.is_terminal() => hints.push(hint("r", "retry")),
-                Some(_) => hints.push(hint("c", "cancel")),
-                None => {}
-            }
-        }
-        hints.extend([
-            hint("D", "dead letters"),
-            hint("G", "logs"),
-            hint("U", "interfaces"),
-        ]);
-        if !self.filter.is_empty() {
-            hints.insert(1, hint("Esc", "all jobs"));
-        }
-        hints
+        self.all_hints(world)
     }
 
     fn command(&self, _world: &World) -> String {
-        format!("odd jobs list{}", filter::arguments(&self.filter))
+        match self.focus() {
+            Pane::Jobs => format!("odd jobs list{}", filter::arguments(&self.filter)),
+            Pane::System => "odd status".to_owned(),
+            Pane::Live => "odd events --follow".to_owned(),
+        }
     }
 
     fn opened(&mut self, world: &World) -> Vec<Effect> {
@@ -374,64 +284,47 @@ impl Screen for Dashboard {
     }
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
-        if let Some(text) = self.typing.clone() {
-            return Some(self.type_filter(text, key, world));
-        }
-        if let Some(step) = Step::of(key)
-            && self.shows_jobs()
-        {
-            self.table.step(step);
-            return Some(self.ask_further());
+        if let Some(typing) = self.typing.take() {
+            return Some(self.key_of_filter(typing, key, world));
         }
         match (key.code, plain(key)) {
-            (KeyCode::Enter, _) | (_, Some('l')) if self.shows_jobs() => {
-                let job = self.table.chosen()?;
-                Some(vec![Effect::Push(Box::new(Job::new(job.id)))])
+            (KeyCode::Tab, _) => self.turn_by(1, true),
+            (KeyCode::BackTab, _) => self.turn_by(-1, true),
+            (KeyCode::Right, _) | (_, Some('l')) => self.turn_by(1, false),
+            (KeyCode::Left, _) | (_, Some('h')) => self.turn_by(-1, false),
+            (KeyCode::Esc, _) if self.focus() != Pane::Jobs => self.turn_to(Pane::Jobs),
+            (KeyCode::Esc, _) if !self.filter.is_empty() => {
+                return Some(self.want(String::new(), Filter::default(), world));
             }
-            (KeyCode::Tab, _) => {
-                self.pane = self.pane.next();
-                Some(Vec::new())
-            }
-            (KeyCode::Esc, _) if !self.filter.is_empty() => Some(self.want(String::new(), world)),
             (_, Some('/')) => {
-                self.typing = Some(self.filter.clone());
-                self.pane = Pane::Jobs;
-                Some(Vec::new())
+                self.typing = Some(FilterLine::new(&self.filter));
+                self.turn_to(Pane::Jobs);
             }
-            (_, Some(letter)) if self.shows_jobs() => self.key_of_job(letter, world),
-            _ => None,
+            _ => {
+                return match self.focus() {
+                    Pane::Jobs => self.key_of_table(key, world),
+                    Pane::System => None,
+                    Pane::Live => self.key_of_live(key, world),
+                };
+            }
         }
+        Some(Vec::new())
     }
 
-    fn mouse(&mut self, event: MouseEvent, _world: &World) -> Vec<Effect> {
-        if !self.shows_jobs() {
-            return Vec::new();
+    fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        let (focus, in_live) = (self.focus(), self.live.is_at(event));
+        if self.is_narrow && focus == Pane::System {
+            Vec::new()
+        } else if self.is_narrow && focus == Pane::Live || !self.is_narrow && in_live {
+            self.mouse_in_live(event, world)
+        } else {
+            self.mouse_in_table(event, world)
         }
-        match event.kind {
-            MouseEventKind::ScrollDown => self.table.step(Step::Rows(WHEEL)),
-            MouseEventKind::ScrollUp => self.table.step(Step::Rows(-WHEEL)),
-            MouseEventKind::Down(MouseButton::Left)
-                if self.rows.contains((event.column, event.row).into()) =>
-            {
-                let before = self.table.row();
-                let chosen = self.table.choose_line(usize::from(event.row - self.rows.y));
-                // A click on the row that is chosen already opens it.
-                if chosen
-                    && before == self.table.row()
-                    && let Some(job) = self.table.chosen()
-                {
-                    return vec![Effect::Push(Box::new(Job::new(job.id)))];
-                }
-            }
-            _ => return Vec::new(),
-        }
-        self.ask_further()
     }
 
     fn paste(&mut self, text: &str, _world: &World) {
         if let Some(typing) = &mut self.typing {
-            let room = LONGEST_FILTER.saturating_sub(typing.chars().count());
-            typing.extend(text.chars().filter(|c| !c.is_control()).take(room));
+            typing.paste(text);
         }
     }
 
@@ -442,9 +335,9 @@ impl Screen for Dashboard {
         }
     }
 
-    fn events(&mut self, events: &[EventEnvelope], _world: &World) -> Vec<Effect> {
+    fn events(&mut self, events: &[EventEnvelope], world: &World) -> Vec<Effect> {
         for event in events {
-            self.table.event(event);
+            self.table.event(event, world.now);
         }
         self.changed |= !events.is_empty();
         Vec::new()
@@ -452,8 +345,10 @@ impl Screen for Dashboard {
 
     /// Events say what has changed, the list how it is: it is asked for again while they arrive, and when it did not come.
     fn tick(&mut self, world: &World) -> Vec<Effect> {
+        self.table.age(world.now);
         let due = self.asked.is_none_or(|asked| world.now.since(asked) >= RENEW);
         let wanted = self.changed
+            || self.table.ripens()
             || self.counted != counted(world)
             || self.failure.is_some()
             || world.away().is_some();

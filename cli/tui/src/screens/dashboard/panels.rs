@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use odd_contracts::api::{QueueDepth, Stats};
+use odd_contracts::api::{AlertSource, HealthState, LatencySummary, QueueDepth, Stats};
 use odd_contracts::names::spine::{JOBS_CREATED, JOBS_DEAD_LETTER, JOBS_EVENTS};
 use odd_contracts::{Alert, AlertState, JobStatus};
 use odd_look::format;
-use odd_look::sign::{Glyph, Tone, of_event, of_health, of_severity, of_status};
+use odd_look::sign::{Glyph, Tone, of_health, of_severity, of_status};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -16,7 +16,7 @@ use ratatui::widgets::{Paragraph, Sparkline};
 
 use crate::fit;
 use crate::frame::{rate, region};
-use crate::world::{Source, Stream, World};
+use crate::world::{Source, World};
 
 /// Bars in ASCII.
 const ASCII_BARS: bar::Set<'static> = bar::Set {
@@ -137,21 +137,40 @@ pub(super) fn charts(frame: &mut Frame<'_>, world: &World, area: Rect) {
         .map(|stats| format!("{}/s ", rate(stats.jobs_per_second)))
         .unwrap_or_default();
     frame.render_widget(
-        Paragraph::new(now)
-            .style(theme.strong())
+        Paragraph::new(now.as_str())
+            .style(ink(world, &world.stats, theme.strong()))
             .alignment(Alignment::Right),
         told,
     );
-    let p50 = stats
-        .and_then(|stats| stats.latency_ms.as_ref())
-        .map(|latency| latency.p50);
-    let p50 = p50
-        .map(|p50| format!(" p50 {}", format::millis(p50)))
-        .unwrap_or_default();
-    frame.render_widget(Paragraph::new(p50).style(theme.muted()), told);
+    if let Some(latency) = stats.and_then(|stats| stats.latency_ms.as_ref()) {
+        let room = usize::from(told.width).saturating_sub(fit::width(&now) + 1);
+        let percentiles = Paragraph::new(percentiles(latency, room));
+        frame.render_widget(percentiles.style(ink(world, &world.stats, theme.muted())), told);
+    }
     let [name, line] = Layout::horizontal([Constraint::Length(9), Constraint::Fill(1)]).areas(latency);
     frame.render_widget(Paragraph::new(" latency").style(theme.muted()), name);
     sparkline(frame, world, line, &world.series.latency, Tone::Working);
+}
+
+/// As many of them as fit, the most telling first to stay.
+fn percentiles(latency: &LatencySummary, room: usize) -> String {
+    let told = [
+        ("p50", latency.p50, 0),
+        ("p90", latency.p90, 2),
+        ("p99", latency.p99, 1),
+        ("max", latency.max, 3),
+    ];
+    let told = told.map(|(name, value, rank)| (format!(" {name} {}", format::millis(value)), rank));
+    let whole = |most| {
+        let shown = told.iter().filter(|(_, rank)| *rank < most);
+        let shown: Vec<&str> = shown.map(|(text, _)| text.as_str()).collect();
+        shown.join(" ")
+    };
+    let texts = (1..=told.len()).rev().map(whole);
+    texts
+        .into_iter()
+        .find(|text| fit::width(text) <= room)
+        .unwrap_or_default()
 }
 
 fn sparkline(frame: &mut Frame<'_>, world: &World, area: Rect, series: &VecDeque<u64>, tone: Tone) {
@@ -223,7 +242,8 @@ pub(super) fn system(frame: &mut Frame<'_>, world: &World, area: Rect) {
             let (glyph, tone) = of_health(state);
             let style = ink(world, &world.overview, theme.tone(tone));
             let text = format!(" {} ", theme.glyph(glyph));
-            (Span::styled(text, style), Span::styled(name, theme.text()))
+            let name_style = ink(world, &world.overview, theme.text());
+            (Span::styled(text, style), Span::styled(name, name_style))
         });
         lines.extend(flow(marked, usize::from(inner.width)));
     }
@@ -246,17 +266,12 @@ fn depth(world: &World, queue: &QueueDepth, width: usize) -> Line<'static> {
         Tone::Muted
     };
     let room = width.saturating_sub(15 + 9);
+    let ink = |style| ink(world, &world.overview, style);
+    let counted = if count > 0 { theme.strong() } else { theme.muted() };
     Line::from(vec![
-        Span::styled(format!(" {}", fit::left(name, 14)), theme.text()),
-        Span::styled(
-            fit::right(&format::count(count), 8),
-            ink(
-                world,
-                &world.overview,
-                if count > 0 { theme.strong() } else { theme.muted() },
-            ),
-        ),
-        Span::styled(fit::right(&oldest, room), theme.tone(tone)),
+        Span::styled(format!(" {}", fit::left(name, 14)), ink(theme.text())),
+        Span::styled(fit::right(&format::count(count), 8), ink(counted)),
+        Span::styled(fit::right(&oldest, room), ink(theme.tone(tone))),
     ])
 }
 
@@ -277,32 +292,69 @@ fn flow(pairs: impl Iterator<Item = (Span<'static>, Span<'static>)>, width: usiz
     lines
 }
 
-/// Alerts that fire.
+/// Alerts that fire, and whether what tells of them can be relied on.
 pub(super) fn alerts(frame: &mut Frame<'_>, world: &World, area: Rect) {
     let block = region(world, titled(world, "Alerts", &world.alerts));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let width = usize::from(inner.width);
-    let theme = world.theme;
-    let lines: Vec<Line<'static>> = match &world.alerts.value {
-        None => vec![missing(world, &world.alerts)],
-        Some(list) => {
-            let firing = list
-                .alerts
-                .iter()
-                .filter(|alert| alert.state == AlertState::Firing);
-            let lines: Vec<_> = firing.map(|alert| fires(world, alert, width)).collect();
-            if lines.is_empty() {
-                vec![Line::styled(
-                    format!(" {} none fires", theme.glyph(Glyph::Ok)),
-                    theme.muted(),
-                )]
-            } else {
-                lines
-            }
-        }
+    let Some(list) = &world.alerts.value else {
+        frame.render_widget(Paragraph::new(missing(world, &world.alerts)), inner);
+        return;
     };
+    let width = usize::from(inner.width);
+    let mut lines = Vec::new();
+    let away = world
+        .alert_source()
+        .filter(|source| source.state != HealthState::Healthy);
+    if let Some(source) = away {
+        lines.extend(source_away(world, source, &list.source, width));
+    }
+    let alerts = list.alerts.iter();
+    let mut firing = alerts
+        .filter(|alert| alert.state == AlertState::Firing)
+        .peekable();
+    if firing.peek().is_none() {
+        lines.push(none_fires(world, away.is_some()));
+    }
+    lines.extend(firing.map(|alert| fires(world, alert, width)));
     frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// That none fires is good news only where somebody looks.
+fn none_fires(world: &World, is_away: bool) -> Line<'static> {
+    let theme = world.theme;
+    let (glyph, text) = if world.alerts.failure.is_some() {
+        (Glyph::Waiting, "none fired when last told")
+    } else if is_away {
+        (Glyph::Waiting, "none is known to fire")
+    } else {
+        (Glyph::Ok, "none fires")
+    };
+    let style = ink(world, &world.alerts, theme.muted());
+    Line::styled(format!(" {} {text}", theme.glyph(glyph)), style)
+}
+
+/// `⚠ alertmanager is away, 1 m 35 s` and who tells of alerts meanwhile.
+fn source_away(world: &World, source: &AlertSource, instead: &str, width: usize) -> Vec<Line<'static>> {
+    let theme = world.theme;
+    let (glyph, tone) = of_health(source.state);
+    let since = match source.checked_at {
+        Some(at) => format!("away for {}", format::duration(world.now.since(at))),
+        None => "has never answered".to_owned(),
+    };
+    let mut rows = vec![(
+        theme.tone(tone),
+        format!("{} {} {since}", theme.glyph(glyph), source.name),
+    )];
+    if instead != source.name {
+        rows.push((theme.muted(), format!("  {instead} stands in for it")));
+    }
+    rows.into_iter()
+        .map(|(style, text)| {
+            let text = fit::cut(&text, width.saturating_sub(1)).into_owned();
+            Line::styled(format!(" {text}"), ink(world, &world.alerts, style))
+        })
+        .collect()
 }
 
 fn fires(world: &World, alert: &Alert, width: usize) -> Line<'static> {
@@ -312,50 +364,13 @@ fn fires(world: &World, alert: &Alert, width: usize) -> Line<'static> {
     // The larger unit says enough here.
     let age = age.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
     let told = format!("{age}  {} ", alert.subject);
+    let ink = |style| ink(world, &world.alerts, style);
     let room = width.saturating_sub(fit::width(&told) + 4);
     Line::from(vec![
-        Span::styled(format!(" {} ", theme.glyph(glyph)), theme.tone(tone)),
-        Span::styled(fit::left(&alert.name, room), theme.strong()),
-        Span::styled(format!(" {told}"), theme.muted()),
+        Span::styled(format!(" {} ", theme.glyph(glyph)), ink(theme.tone(tone))),
+        Span::styled(fit::left(&alert.name, room), ink(theme.strong())),
+        Span::styled(format!(" {told}"), ink(theme.muted())),
     ])
-}
-
-/// Events as they happen, newest first.
-pub(super) fn live(frame: &mut Frame<'_>, world: &World, area: Rect) {
-    let title = match &world.live.stream {
-        Stream::Live => "Live".to_owned(),
-        Stream::Connecting => "Live, connecting".to_owned(),
-        Stream::Away(_) => "Live, away".to_owned(),
-    };
-    let block = region(world, title);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let theme = world.theme;
-    if world.live.events.is_empty() {
-        let text = match &world.live.stream {
-            Stream::Away(failure) => fit::cut(&failure.text, usize::from(inner.width)).into_owned(),
-            _ => " events show as they happen".to_owned(),
-        };
-        frame.render_widget(Paragraph::new(text).style(theme.muted()), inner);
-        return;
-    }
-    let width = usize::from(inner.width);
-    let lines = world
-        .live
-        .events
-        .iter()
-        .take(usize::from(inner.height))
-        .map(|event| {
-            let id = event.job.map(format::short_id).unwrap_or_default();
-            let room = width.saturating_sub(14 + 10);
-            let tone = of_event(event.event_type);
-            Line::from(vec![
-                Span::styled(format!(" {} ", format::clock(event.at)), theme.muted()),
-                Span::styled(fit::left(event.event_type.name(), room), theme.tone(tone)),
-                Span::styled(format!(" {id}"), theme.muted()),
-            ])
-        });
-    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
 }
 
 #[cfg(test)]
@@ -369,5 +384,23 @@ mod tests {
         assert_eq!(buckets(&series, 7), [0, 0, 1, 2, 3, 4, 5]);
         assert_eq!(buckets(&series, 3), [1, 3, 5]);
         assert_eq!(buckets(&VecDeque::new(), 3), [0; 0]);
+    }
+
+    #[test]
+    fn percentiles_are_as_many_as_fit() {
+        let latency = LatencySummary {
+            p50: 3.1,
+            p90: 9.4,
+            p99: 18.2,
+            max: 44.0,
+        };
+        assert_eq!(
+            percentiles(&latency, 60),
+            " p50 3.1 ms  p90 9.4 ms  p99 18 ms  max 44 ms"
+        );
+        assert_eq!(percentiles(&latency, 44), " p50 3.1 ms  p90 9.4 ms  p99 18 ms");
+        assert_eq!(percentiles(&latency, 30), " p50 3.1 ms  p99 18 ms");
+        assert_eq!(percentiles(&latency, 12), " p50 3.1 ms");
+        assert_eq!(percentiles(&latency, 5), "");
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{HashMap, VecDeque};
 use odd_client::JobQuery;
 use odd_contracts::api::{JobPage, JobSummary};
 use odd_contracts::history::status_at;
-use odd_contracts::{EventEnvelope, EventType, JobId, JobOptions, JobStatus};
+use odd_contracts::{EventEnvelope, EventType, JobId, JobOptions, JobStatus, Timestamp};
 
+use crate::filter::Filter;
 use crate::screens::{Step, scrolled};
 
 /// Jobs that are kept at most.
@@ -15,6 +16,15 @@ const MOST: usize = 10_000;
 const PAGE: usize = 200;
 /// Rows before the end at which the next page is asked for.
 const AHEAD: usize = 60;
+/// Questions that may still be answered; of an older one the answer is old news.
+const OPEN: usize = 8;
+
+/// What the list is sorted by, newest first.
+type Place = (Timestamp, JobId);
+
+const fn place_of(job: &JobSummary) -> Place {
+    (job.created_at, job.id)
+}
 
 /// The rows.
 #[derive(Debug, Default)]
@@ -25,7 +35,11 @@ pub(super) struct Table {
     /// Place of the first row; each one behind it is one less.
     front: i64,
     /// Which jobs are wanted.
-    query: JobQuery,
+    filter: Filter,
+    /// The last questions, which answers are known by.
+    open: VecDeque<JobQuery>,
+    /// The newest row that a page told of. From there on nothing is missing; before it stands what events told of alone.
+    known: Option<Place>,
     /// Asks for the page behind the last row.
     next: Option<String>,
     /// Whether a further page is on its way.
@@ -55,45 +69,53 @@ impl Table {
     }
 
     /// Wants other jobs. What is shown goes.
-    pub(super) fn want(&mut self, query: JobQuery) {
+    pub(super) fn want(&mut self, filter: Filter) {
         *self = Self {
-            query,
+            filter,
             page: self.page,
             ..Self::default()
         };
     }
 
     /// Asks for the first page.
-    pub(super) fn first_page(&self) -> JobQuery {
-        JobQuery {
-            limit: Some(PAGE),
-            ..self.query.clone()
-        }
+    pub(super) fn first_page(&mut self, now: Timestamp) -> JobQuery {
+        self.ask(None, now)
     }
 
     /// Asks for the next page, where the chosen row comes near the end of what is loaded.
-    pub(super) fn next_page(&mut self) -> Option<JobQuery> {
+    pub(super) fn next_page(&mut self, now: Timestamp) -> Option<JobQuery> {
         let near = self.row() + AHEAD.max(self.page) >= self.rows.len();
         if !near || self.loading || self.rows.len() >= MOST {
             return None;
         }
         let cursor = self.next.clone()?;
         self.loading = true;
-        Some(JobQuery {
-            cursor: Some(cursor),
-            ..self.first_page()
-        })
+        Some(self.ask(Some(cursor), now))
     }
 
-    /// Takes a page that was asked for by this query. One of another filter is old news.
-    pub(super) fn take(&mut self, asked: &JobQuery, page: JobPage) {
-        if !same_filter(asked, &self.query) {
-            return;
+    fn ask(&mut self, cursor: Option<String>, now: Timestamp) -> JobQuery {
+        let query = JobQuery {
+            cursor,
+            limit: Some(PAGE),
+            ..self.filter.query(now)
+        };
+        if self.open.len() >= OPEN {
+            self.open.pop_front();
         }
-        if asked.cursor.is_some() {
-            self.append(page);
-        } else {
-            self.renew(page);
+        self.open.push_back(query.clone());
+        query
+    }
+
+    /// Takes a page that was asked for by this query. One of another filter, or of a list that has changed since, is old news.
+    pub(super) fn take(&mut self, asked: &JobQuery, page: JobPage) {
+        let Some(at) = self.open.iter().position(|open| is_same(open, asked)) else {
+            return;
+        };
+        self.open.remove(at);
+        match &asked.cursor {
+            None => self.renew(page),
+            Some(_) if asked.cursor == self.next => self.append(page),
+            Some(_) => {}
         }
     }
 
@@ -118,23 +140,26 @@ impl Table {
         }
     }
 
-    /// The first page again: it is right about all that it has, and what is older than its last row stays.
+    /// The first page again: it is right about all that it has, and what is older than its last row stays. But where it does not
+    /// reach down to what a page told of before, there are jobs between that nobody told of: then what is older goes, and comes
+    /// again page by page.
     fn renew(&mut self, page: JobPage) {
         self.loaded = true;
-        let oldest = page.jobs.last().map(|job| (job.created_at, job.id));
-        let has_more = page.next_cursor.is_some();
+        let oldest = page.jobs.last().map(place_of);
+        let reaches = self
+            .known
+            .is_some_and(|known| oldest.is_some_and(|oldest| oldest <= known));
         let older: Vec<JobSummary> = match oldest {
-            Some(oldest) if has_more => {
+            Some(oldest) if reaches && page.next_cursor.is_some() => {
                 let old = std::mem::take(&mut self.rows);
-                old.into_iter()
-                    .filter(|job| (job.created_at, job.id) < oldest)
-                    .collect()
+                old.into_iter().filter(|job| place_of(job) < oldest).collect()
             }
             _ => Vec::new(),
         };
         if older.is_empty() {
-            self.next = page.next_cursor;
+            self.go_on_from(page.next_cursor);
         }
+        self.known = page.jobs.first().map(place_of);
         let top = self.first == 0;
         let seen = self.rows.len();
         self.rows = page.jobs.into_iter().chain(older).take(MOST).collect();
@@ -151,13 +176,38 @@ impl Table {
         }
     }
 
+    /// Asks for what is behind the last row from here on, and no longer for what was asked for before.
+    fn go_on_from(&mut self, next: Option<String>) {
+        if self.next != next {
+            self.next = next;
+            self.loading = false;
+        }
+    }
+
+    /// Time has passed: what has become too old for the filter goes.
+    pub(super) fn age(&mut self, now: Timestamp) {
+        let Some(since) = self.filter.since(now) else {
+            return;
+        };
+        while let Some(last) = self.rows.pop_back_if(|last| last.created_at < since) {
+            self.places.remove(&last.id);
+            // What comes after it is older still.
+            self.go_on_from(None);
+        }
+    }
+
+    /// Whether jobs come into the list because time passes.
+    pub(super) const fn ripens(&self) -> bool {
+        self.filter.ripens()
+    }
+
     /// Takes an event. Whether anything is shown otherwise now.
-    pub(super) fn event(&mut self, event: &EventEnvelope) -> bool {
+    pub(super) fn event(&mut self, event: &EventEnvelope, now: Timestamp) -> bool {
         let Some(id) = event.job_id() else { return false };
         let known = self.index(id);
         match (known, event.event_type) {
             (Some(at), _) => self.update(at, event),
-            (None, EventType::Created) if self.is_wanted(event) => self.add(id, event),
+            (None, EventType::Created) if self.is_wanted(event, now) => self.add(id, event),
             _ => false,
         }
     }
@@ -186,14 +236,8 @@ impl Table {
     }
 
     /// Whether a job that was just created belongs into the list. Where that cannot be told, the next page will.
-    fn is_wanted(&self, event: &EventEnvelope) -> bool {
-        let query = &self.query;
-        let status = query.statuses.is_empty() || query.statuses.contains(&JobStatus::Pending);
-        let job_type = query
-            .job_type
-            .as_deref()
-            .is_none_or(|wanted| event.job_type() == Some(wanted));
-        self.loaded && status && job_type && query.id_contains.is_none() && query.until.is_none()
+    fn is_wanted(&self, event: &EventEnvelope, now: Timestamp) -> bool {
+        self.loaded && self.filter.takes_new(event.job_type(), event.occurred_at, now)
     }
 
     fn add(&mut self, id: JobId, event: &EventEnvelope) -> bool {
@@ -270,119 +314,18 @@ impl Table {
     }
 }
 
-fn same_filter(one: &JobQuery, other: &JobQuery) -> bool {
+fn is_same(one: &JobQuery, other: &JobQuery) -> bool {
     let key = |query: &JobQuery| {
         (
             query.statuses.clone(),
             query.job_type.clone(),
-            query.since,
-            query.until,
+            (query.since, query.until),
             query.id_contains.clone(),
+            query.cursor.clone(),
         )
     };
     key(one) == key(other)
 }
 
 #[cfg(test)]
-mod tests {
-    use odd_contracts::Timestamp;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::bed;
-
-    fn job(n: u128) -> JobSummary {
-        JobSummary {
-            id: Uuid::from_u128(n),
-            job_type: "resize".to_owned(),
-            status: JobStatus::Pending,
-            created_at: Timestamp::from_micros(i64::try_from(n).unwrap()),
-            updated_at: Timestamp::from_micros(i64::try_from(n).unwrap()),
-            attempt: 0,
-            max_attempts: 3,
-            queued_ms: None,
-            ran_ms: None,
-            error: None,
-        }
-    }
-
-    fn page(numbers: impl Iterator<Item = u128>, next: Option<&str>) -> JobPage {
-        JobPage {
-            jobs: numbers.map(job).collect(),
-            next_cursor: next.map(str::to_owned),
-        }
-    }
-
-    fn ids(table: &Table) -> Vec<u128> {
-        table.rows.iter().map(|job| job.id.as_u128()).collect()
-    }
-
-    #[test]
-    fn the_first_page_again_keeps_what_is_older() {
-        let mut table = Table::default();
-        let asked = table.first_page();
-        table.take(&asked, page((7..10).rev(), Some("c")));
-        table.step(Step::Last);
-        let further = table.next_page().unwrap();
-        assert!(table.next_page().is_none(), "one at a time");
-        table.take(&further, page((3..7).rev(), Some("d")));
-        table.take(&asked, page((9..12).rev(), Some("e")));
-        assert_eq!(ids(&table), [11, 10, 9, 8, 7, 6, 5, 4, 3]);
-        assert_eq!(table.next.as_deref(), Some("d"));
-        assert_eq!(
-            table.chosen().unwrap().id.as_u128(),
-            7,
-            "the chosen job stays chosen"
-        );
-        table.take(&asked, page((9..12).rev(), None));
-        assert_eq!(ids(&table), [11, 10, 9]);
-    }
-
-    #[test]
-    fn events_move_rows_and_add_them_in_front() {
-        let mut table = Table::default();
-        table.take(&table.first_page(), page((1..9).rev(), None));
-        table.step(Step::Rows(4));
-        let line = table.visible(3).1;
-        assert_eq!((line, table.first), (2, 2));
-        assert!(table.event(&bed::event(20, EventType::Created, 0)));
-        assert_eq!(ids(&table)[0], 20);
-        let line = table.visible(3).1;
-        assert_eq!((line, table.first), (2, 3), "the same rows are seen");
-        assert!(table.event(&bed::event(4, EventType::Completed, 13)));
-        let row = &table.rows[table.index(Uuid::from_u128(4)).unwrap()];
-        assert_eq!((row.status, row.attempt), (JobStatus::Completed, 1));
-        assert!(
-            !table.event(&bed::event(4, EventType::Executed, 11)),
-            "an end is an end"
-        );
-        assert!(!table.event(&bed::event(99, EventType::Executed, 11)));
-    }
-
-    #[test]
-    fn a_filter_keeps_others_out() {
-        let mut table = Table::default();
-        table.want(JobQuery {
-            statuses: vec![JobStatus::Failed],
-            ..JobQuery::default()
-        });
-        let all = Table::default().first_page();
-        table.take(&all, page(1..3, None));
-        assert_eq!(table.len(), 0, "an answer to another question");
-        table.take(&table.first_page(), page(1..3, None));
-        assert!(!table.event(&bed::event(20, EventType::Created, 0)));
-        assert_eq!(table.len(), 2);
-    }
-
-    #[test]
-    fn rows_are_bounded() {
-        let mut table = Table::default();
-        table.take(&table.first_page(), page((1..3).rev(), None));
-        for n in 0..u128::try_from(MOST).unwrap() {
-            table.event(&bed::event(100 + n, EventType::Created, 0));
-        }
-        assert_eq!((table.len(), table.places.len()), (MOST, MOST));
-        table.step(Step::Last);
-        assert_eq!(table.row(), MOST - 1);
-    }
-}
+mod tests;

@@ -1,12 +1,18 @@
 use std::time::Duration;
 
-use odd_contracts::api::{JobPage, JobSummary};
+use odd_contracts::api::{AlertList, AlertSource, HealthState, JobPage, JobSummary};
 use odd_contracts::{EventType, JobStatus};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Modifier;
 use uuid::Uuid;
 
 use super::*;
 use crate::bed::{self, SIZES, drawn, press, press_key};
 use crate::effect::Feed;
+use crate::screens::hint;
+use crate::world::Stream;
 
 fn jobs() -> Vec<JobSummary> {
     let job = |n: u128, job_type: &str, status, attempt, queued_ms, ran_ms| JobSummary {
@@ -33,7 +39,7 @@ fn jobs() -> Vec<JobSummary> {
 }
 
 fn answered(dashboard: &mut Dashboard, world: &World, jobs: Vec<JobSummary>) {
-    let ask = Ask::Jobs(dashboard.table.first_page());
+    let ask = Ask::Jobs(dashboard.table.first_page(world.now));
     let page = JobPage {
         jobs,
         next_cursor: None,
@@ -71,7 +77,7 @@ fn narrow_panels_are_one_behind_the_other() {
     assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("Live"));
     assert!(
         press_key(&mut dashboard, &world, KeyCode::Enter).is_empty(),
-        "what is not seen is not opened"
+        "nothing has happened yet, and what is not seen is not opened"
     );
     press_key(&mut dashboard, &world, KeyCode::Tab);
     assert!(drawn(&mut dashboard, &world, SIZES[0]).contains("tries"));
@@ -166,13 +172,223 @@ fn a_click_chooses_and_a_second_one_opens() {
     let world = bed::world();
     let mut dashboard = loaded(&world);
     let _ = drawn(&mut dashboard, &world, SIZES[0]);
-    let click = MouseEvent {
-        kind: MouseEventKind::Down(MouseButton::Left),
-        column: dashboard.rows.x + 5,
-        row: dashboard.rows.y + 2,
-        modifiers: crossterm::event::KeyModifiers::NONE,
-    };
-    assert!(dashboard.mouse(click, &world).is_empty());
+    let (column, row) = (dashboard.rows.x + 5, dashboard.rows.y + 2);
+    assert!(bed::click(&mut dashboard, &world, column, row).is_empty());
     assert_eq!(dashboard.table.row(), 2);
-    assert!(matches!(dashboard.mouse(click, &world)[..], [Effect::Push(_)]));
+    let opened = bed::click(&mut dashboard, &world, column, row);
+    assert!(matches!(opened[..], [Effect::Push(_)]));
+}
+
+fn buffer(dashboard: &mut Dashboard, world: &World, (width, height): (u16, u16)) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal
+        .draw(|frame| dashboard.draw(world, frame, frame.area()))
+        .unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// Whether the cell where this text begins is greyed.
+fn is_grey(buffer: &Buffer, text: &str) -> bool {
+    let width = usize::from(buffer.area.width);
+    let mut rows = buffer.content.chunks(width);
+    let cell = rows.find_map(|row| {
+        let line: String = row.iter().map(|cell| cell.symbol()).collect();
+        let at = line[..line.find(text)?].chars().count();
+        Some(&row[at])
+    });
+    cell.unwrap_or_else(|| panic!("{text:?} is drawn"))
+        .modifier
+        .contains(Modifier::DIM)
+}
+
+/// A world in which these jobs, the last one last, were completed.
+fn happened(jobs: std::ops::Range<u128>) -> World {
+    let mut world = bed::world();
+    let event = |n: u128| bed::event(n << 96, EventType::Completed, 13);
+    world.take(Feed::Events(jobs.map(event).collect()));
+    world
+}
+
+#[test]
+fn a_job_opens_from_the_live_list() {
+    let mut world = happened(1..31);
+    let mut dashboard = loaded(&world);
+    let _ = drawn(&mut dashboard, &world, SIZES[1]);
+    press_key(&mut dashboard, &world, KeyCode::Tab);
+    press(&mut dashboard, &world, 'j');
+    press(&mut dashboard, &world, 'j');
+    // What happens now does not push away what is chosen.
+    let more = (40..700).map(|n| bed::event(n << 96, EventType::Created, 0));
+    world.take(Feed::Events(more.collect()));
+    let shown = drawn(&mut dashboard, &world, SIZES[1]);
+    assert!(shown.contains("held, 660 newer"), "{shown}");
+    assert!(
+        shown.contains("▸16:00:00.000 job.completed    0000001c"),
+        "{shown}"
+    );
+    assert_eq!(dashboard.command(&world), "odd events --follow");
+    let copied = press(&mut dashboard, &world, 'y');
+    let id = Uuid::from_u128(28 << 96).to_string();
+    assert!(matches!(&copied[..], [Effect::Copy(_, text)] if *text == id));
+    let opened = press_key(&mut dashboard, &world, KeyCode::Enter);
+    let [Effect::Push(job)] = &opened[..] else {
+        panic!("the job opens");
+    };
+    assert_eq!(job.command(&world), "odd jobs get 0000001c --timeline");
+    press_key(&mut dashboard, &world, KeyCode::Home);
+    assert!(!drawn(&mut dashboard, &world, SIZES[1]).contains("held"));
+    press(&mut dashboard, &world, 'j');
+    press_key(&mut dashboard, &world, KeyCode::Esc);
+    assert_eq!((dashboard.focus(), dashboard.live.is_held()), (Pane::Jobs, false));
+}
+
+#[test]
+fn a_click_in_the_live_list_turns_to_it_and_a_second_opens() {
+    let world = happened(1..31);
+    let mut dashboard = loaded(&world);
+    let _ = drawn(&mut dashboard, &world, SIZES[1]);
+    let (column, row) = (100, 20);
+    for chosen in [false, true] {
+        let effects = bed::click(&mut dashboard, &world, column, row);
+        assert_eq!(effects.len(), usize::from(chosen));
+        assert_eq!(dashboard.focus(), Pane::Live);
+        assert!(dashboard.live.is_held(), "it stays under the pointer");
+    }
+    let (column, row) = (dashboard.rows.x, dashboard.rows.y);
+    let turned = bed::click(&mut dashboard, &world, column, row);
+    assert!(turned.is_empty(), "it only turns to the table");
+    assert_eq!(dashboard.focus(), Pane::Jobs);
+    let opened = bed::click(&mut dashboard, &world, column, row);
+    assert!(matches!(opened[..], [Effect::Push(_)]));
+}
+
+#[test]
+fn left_and_right_turn_to_the_panel_beside() {
+    let world = happened(1..3);
+    let mut dashboard = loaded(&world);
+    for (size, panes) in [
+        (SIZES[0], &[Pane::Jobs, Pane::System, Pane::Live, Pane::Live][..]),
+        (SIZES[1], &[Pane::Jobs, Pane::Live, Pane::Live]),
+    ] {
+        let _ = drawn(&mut dashboard, &world, size);
+        for pane in panes {
+            assert_eq!(dashboard.focus(), *pane);
+            press(&mut dashboard, &world, 'l');
+        }
+        for _ in panes {
+            press_key(&mut dashboard, &world, KeyCode::Left);
+        }
+        assert_eq!(dashboard.focus(), Pane::Jobs);
+        press_key(&mut dashboard, &world, KeyCode::BackTab);
+        assert_eq!(dashboard.focus(), Pane::Live);
+        press_key(&mut dashboard, &world, KeyCode::Tab);
+        assert_eq!(dashboard.focus(), Pane::Jobs);
+    }
+}
+
+#[test]
+fn what_is_no_longer_certain_is_grey_and_says_how_old_it_is() {
+    let world = happened(1..3);
+    let mut dashboard = loaded(&world);
+    let certain = buffer(&mut dashboard, &world, SIZES[1]);
+    let texts = [
+        "✗ FAILED",
+        "job.completed",
+        "JobFailureRateHigh",
+        "jobs.created",
+        "p50",
+    ];
+    for text in texts {
+        assert!(!is_grey(&certain, text), "{text}");
+    }
+    let mut away = bed::away(42);
+    away.live.events = world.live.events.clone();
+    let old = buffer(&mut dashboard, &away, SIZES[1]);
+    for text in texts {
+        assert!(is_grey(&old, text), "{text}");
+    }
+    let shown = drawn(&mut dashboard, &away, SIZES[1]);
+    for title in ["Live, 42 s old", "Alerts, 42 s old", "Jobs  7, 42 s old"] {
+        assert!(shown.contains(title), "{title}: {shown}");
+    }
+}
+
+#[test]
+fn a_list_that_cannot_be_had_again_is_grey_although_the_rest_is_new() {
+    let mut world = bed::world();
+    let mut dashboard = loaded(&world);
+    world.now = bed::now().plus(Duration::from_secs(3));
+    let ask = Ask::Jobs(dashboard.table.first_page(world.now));
+    let failure = Failure {
+        text: "the job store does not answer".to_owned(),
+        not_found: false,
+    };
+    let _ = dashboard.reply(&Reply::Answer(ask, Err(failure)), &world);
+    let shown = drawn(&mut dashboard, &world, SIZES[1]);
+    assert!(shown.contains("Jobs  7, 3.0 s old"), "{shown}");
+    assert!(shown.contains("✗ the job store does not answer"), "{shown}");
+    let drawn = buffer(&mut dashboard, &world, SIZES[1]);
+    assert!(is_grey(&drawn, "✗ FAILED") && !is_grey(&drawn, "JobFailureRateHigh"));
+}
+
+#[test]
+fn that_none_fires_is_not_said_while_nobody_looks() {
+    let mut world = bed::world();
+    let told = |source: &str, state| AlertList {
+        source: source.to_owned(),
+        alert_source: Some(AlertSource {
+            name: "alertmanager".to_owned(),
+            state,
+            checked_at: Some(bed::ago(95)),
+            detail: None,
+        }),
+        ..AlertList::default()
+    };
+    let mut dashboard = loaded(&world);
+    world.take(Feed::Alerts(Ok(told("alertmanager", HealthState::Healthy))));
+    let shown = drawn(&mut dashboard, &world, SIZES[1]);
+    assert!(
+        shown.contains("✓ none fires") && !shown.contains("away"),
+        "{shown}"
+    );
+    world.take(Feed::Alerts(Ok(told("native", HealthState::Degraded))));
+    let shown = drawn(&mut dashboard, &world, SIZES[1]);
+    assert!(!shown.contains("none fires"), "{shown}");
+    insta::assert_snapshot!("alerts_away", shown);
+}
+
+#[test]
+fn the_live_list_says_that_it_is_away() {
+    let mut world = happened(1..3);
+    let mut dashboard = loaded(&world);
+    let failure = Failure {
+        text: "the stream fell silent".to_owned(),
+        not_found: false,
+    };
+    world.take(Feed::Stream(Stream::Away(failure)));
+    world.now = bed::now().plus(Duration::from_secs(3));
+    world.take(Feed::Stream(Stream::Connecting));
+    assert!(drawn(&mut dashboard, &world, SIZES[1]).contains("Live, 3.0 s old"));
+    world.take(Feed::Stream(Stream::Live));
+    assert!(!drawn(&mut dashboard, &world, SIZES[1]).contains("s old"));
+}
+
+#[test]
+fn minutes_of_a_filter_move_with_the_clock() {
+    let mut world = bed::world();
+    let mut dashboard = loaded(&world);
+    press(&mut dashboard, &world, '/');
+    dashboard.paste("since:5m type:it's", &world);
+    press_key(&mut dashboard, &world, KeyCode::Enter);
+    assert_eq!(
+        dashboard.command(&world),
+        r"odd jobs list --since 5m --type 'it'\''s'"
+    );
+    world.now = bed::now().plus(Duration::from_secs(600));
+    dashboard.events(&[bed::event(1, EventType::Created, 0)], &world);
+    let effects = dashboard.tick(&world);
+    let [Effect::Ask(Ask::Jobs(query))] = &effects[..] else {
+        panic!("the list is asked for");
+    };
+    assert_eq!(query.since, Some(world.now.minus(Duration::from_secs(300))));
 }
