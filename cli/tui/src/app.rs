@@ -13,8 +13,8 @@ use crate::effect::{Effect, Feed, Reply};
 use crate::frame;
 use crate::options::Options;
 use crate::screens::{
-    Alerts, Confirm, DeadLetters, Help, Interfaces, Launcher, Logs, NewTask, Palette, Screen, Splash, plain,
-    with_control,
+    Alerts, Confirm, DeadLetters, Help, Interfaces, Launcher, Logs, NewTask, Palette, Screen, Splash,
+    outcome, plain, with_control,
 };
 use crate::world::World;
 
@@ -130,10 +130,19 @@ impl App {
         self.world.now = now;
         self.world.note(reply);
         let Some(opened) = self.screens.iter_mut().find(|opened| opened.id == to) else {
-            return Vec::new();
+            return self.told_to_nobody(to, reply);
         };
         let effects = opened.screen.reply(reply, &self.world);
         self.settle(to, effects)
+    }
+
+    /// The screen that asked is closed by now. What it changed is changed all the same, and how that ended is told.
+    fn told_to_nobody(&mut self, asked: ScreenId, reply: &Reply) -> Vec<Order> {
+        let Reply::Answer(ask, answer) = reply else {
+            return Vec::new();
+        };
+        let told = outcome::of(ask, answer, &self.world).into_iter().collect();
+        self.settle(asked, told)
     }
 
     /// Time has passed.

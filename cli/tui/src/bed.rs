@@ -13,6 +13,7 @@ use odd_contracts::{
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use unicode_width::UnicodeWidthStr;
 use uuid::Uuid;
 
 use crate::ascii;
@@ -261,6 +262,16 @@ fn pointed(
         modifiers: KeyModifiers::NONE,
     };
     screen.mouse(event, world)
+}
+
+/// Where a text stands in a picture: column and row of its beginning.
+pub(crate) fn place_of(picture: &str, text: &str) -> (u16, u16) {
+    let found = picture.lines().enumerate().find_map(|(row, line)| {
+        let line = line.trim_start_matches('"');
+        Some((line.split_once(text)?.0.width(), row))
+    });
+    let (column, row) = found.unwrap_or_else(|| panic!("{text:?} is not shown:\n{picture}"));
+    (u16::try_from(column).unwrap(), u16::try_from(row).unwrap())
 }
 
 /// An event of the job with this number.

@@ -35,7 +35,12 @@ pub(crate) enum Effect {
     /// A line at the foot of the screen, for a few seconds.
     Notice(Tone, String),
     /// An address in the browser, or shown where there is none.
-    Browse(String),
+    Browse {
+        /// The address.
+        url: String,
+        /// The command that does the same, where there is one.
+        command: Option<String>,
+    },
     /// Text into the clipboard, through the terminal (OSC 52), which works over SSH as well. What it is, in words.
     Copy(&'static str, String),
     /// Other colours.

@@ -71,6 +71,20 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
+/// The first rows of a text, and whether there is more. What lies far behind them is not looked at, however long the text is.
+pub(crate) fn wrap_first(text: &str, width: usize, most: usize) -> (Vec<String>, bool) {
+    // A row may hold more characters than columns: those that are drawn over the one before. Twice as many will mostly do.
+    let enough = most
+        .saturating_add(1)
+        .saturating_mul(width.max(1) + 1)
+        .saturating_mul(2);
+    let end = text.char_indices().nth(enough).map_or(text.len(), |(at, _)| at);
+    let mut rows = wrap(&text[..end], width);
+    let has_more = rows.len() > most || end < text.len();
+    rows.truncate(most);
+    (rows, has_more)
+}
+
 /// Bytes of a line that fit into so many columns; at least one grapheme, so that there is always an end.
 pub(crate) fn fitting(line: &str, width: usize, by_words: bool) -> usize {
     let length = columns(line, width);
@@ -135,6 +149,27 @@ mod tests {
         assert_eq!(wrap("a\nb \u{1b}[2J", 9), ["a", "b \u{fffd}[2J"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
         assert_eq!(wrap("x", 0), ["x"]);
+    }
+
+    #[test]
+    fn of_a_long_text_only_the_beginning_is_wrapped() {
+        assert_eq!(wrap_first("one two", 8, 2), (vec!["one two".to_owned()], false));
+        assert_eq!(
+            wrap_first("one two three four", 8, 2),
+            (vec!["one two".to_owned(), "three".to_owned()], true)
+        );
+        for text in [
+            "x".repeat(1 << 20),
+            "日\n".repeat(1 << 18),
+            "\u{301}".repeat(1 << 19),
+        ] {
+            let (rows, has_more) = wrap_first(&text, 10, 3);
+            assert!(has_more && rows.len() <= 3);
+            assert!(
+                rows.iter().map(String::len).sum::<usize>() < 1_000,
+                "it is not copied"
+            );
+        }
     }
 
     #[test]

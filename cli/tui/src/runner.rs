@@ -18,6 +18,7 @@ use crate::effect::{Effect, Feed, Reply};
 use crate::feeds;
 use crate::keyboard;
 use crate::options::Options;
+use crate::screens::outcome;
 use crate::tasks::Roles;
 use crate::terminal::Screen;
 
@@ -269,7 +270,7 @@ impl Runner {
                         run.interrupt();
                     }
                 }
-                Effect::Browse(url) => self.browse(url),
+                Effect::Browse { url, command } => self.browse(url, command),
                 Effect::Copy(what, text) => self.copy(what, &text),
                 Effect::Refresh => NOW.notify_waiters(),
                 // The app deals with these itself.
@@ -286,7 +287,7 @@ impl Runner {
     }
 
     /// A browser where there is one; else the address is shown, and copied for the one on the other side.
-    fn browse(&mut self, url: String) {
+    fn browse(&mut self, url: String, command: Option<String>) {
         if !self.options.has_browser {
             self.copy("the address", &url);
             self.app.tell(
@@ -295,13 +296,17 @@ impl Runner {
             );
             return;
         }
+        let told = match command {
+            Some(command) => outcome::with_command(&format!("opened {url}"), &command, &self.app.world),
+            None => format!("opened {url}"),
+        };
         let sender = self.sender.clone();
         self.tasks.spawn(async move {
             let at = url.clone();
             // Some ways to open it wait for a program.
             let opened = tokio::task::spawn_blocking(move || open::that_detached(at)).await;
             let notice = match opened {
-                Ok(Ok(())) => Message::Notice(Tone::Accent, format!("opened {url}")),
+                Ok(Ok(())) => Message::Notice(Tone::Accent, told),
                 Ok(Err(error)) => Message::Notice(Tone::Attention, format!("{url}   (no browser: {error})")),
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };

@@ -8,7 +8,7 @@ use odd_contracts::api::{AlertList, AlertSource, Overview, Stats};
 use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
 use uuid::Uuid;
 
-use crate::effect::{Answer, Ask, Feed, Reply};
+use crate::effect::{Ask, Feed, Reply};
 use crate::options::{Addresses, Mode, Options};
 use crate::theme::Theme;
 
@@ -277,7 +277,9 @@ impl World {
 
     /// Keeps what more than one screen has to know of an answer.
     pub(crate) fn note(&mut self, reply: &Reply) {
-        if let Reply::Answer(Ask::Requeue(id), Ok(Answer::Done)) = reply {
+        if let Reply::Answer(Ask::Requeue(id), answer) = reply
+            && answer.as_ref().err().is_none_or(|failure| failure.not_found)
+        {
             if self.requeued.len() >= REQUEUED {
                 self.requeued.clear();
             }

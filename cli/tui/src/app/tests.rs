@@ -265,3 +265,26 @@ fn a_notice_stands_for_a_while() {
     app.tick(bed::now().plus(NOTICE + Duration::from_secs(1)));
     assert_eq!(notice(&app), "");
 }
+
+#[test]
+fn how_a_change_ended_is_told_where_its_screen_is_closed_by_now() {
+    let mut app = app([Probe::named("form")]);
+    let form = app.screens.last().unwrap().id;
+    let escape = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+    app.input(Event::Key(escape), bed::now());
+    let failure = crate::world::Failure {
+        text: "300 of 1000 jobs were accepted; then: no confirm".to_owned(),
+        not_found: false,
+    };
+    let ask = Ask::Submit(Box::default(), 1_000);
+    app.reply(form, &Reply::Answer(ask, Err(failure)), bed::now());
+    let notice = app.notice.as_ref().unwrap();
+    assert!(notice.text.contains("300 of 1000"), "{}", notice.text);
+    app.notice = None;
+    let read = Reply::Answer(Ask::Job(JobId::from_u128(7)), Ok(Answer::Done));
+    app.reply(form, &read, bed::now());
+    assert!(
+        app.notice.is_none(),
+        "a question that nobody waits for is none of anybody's"
+    );
+}

@@ -1,6 +1,6 @@
 //! The user interfaces of the instance: where each is, and whether it answers.
 
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
 use odd_contracts::ui::{UiEngine, registry};
 use odd_contracts::{Role, Timestamp};
 use odd_look::format;
@@ -12,7 +12,8 @@ use ratatui::widgets::{Padding, Paragraph};
 use serde_json::Value;
 
 use super::launcher::told::{Failed, Told, list, text};
-use super::{Hint, Screen, Step, hint, plain, scrolled};
+use super::list::{ListState, Pointed};
+use super::{Hint, Screen, hint, plain};
 use crate::effect::{Effect, Reply, Run};
 use crate::fit;
 use crate::frame::region;
@@ -50,9 +51,7 @@ pub(crate) struct Interfaces {
     running: bool,
     failed: Option<Failed>,
     asking: bool,
-    row: usize,
-    first: usize,
-    page: usize,
+    list: ListState,
 }
 
 impl Interfaces {
@@ -64,14 +63,12 @@ impl Interfaces {
             running: true,
             failed: None,
             asking: false,
-            row: 0,
-            first: 0,
-            page: 1,
+            list: ListState::default(),
         }
     }
 
     fn chosen(&self) -> Option<&Place> {
-        self.places.get(self.row)
+        self.places.get(self.list.row())
     }
 
     fn answered(&mut self, ended: &Result<i32, String>, world: &World) {
@@ -90,11 +87,15 @@ impl Interfaces {
         self.at = Some(world.now);
         self.running = answer.get("running").and_then(Value::as_bool).unwrap_or(false);
         self.places = list(&answer, "urls").filter_map(place).collect();
-        self.row = self.row.min(self.places.len().saturating_sub(1));
+        let last = self.places.len().saturating_sub(1);
+        self.list.choose(self.list.row().min(last));
     }
 
-    fn step(&mut self, step: Step) {
-        self.row = step.from(self.row, self.places.len(), self.page);
+    fn open(&self) -> Option<Vec<Effect>> {
+        let place = self.chosen()?;
+        let url = place.url.clone();
+        let command = opened_as(&place.name).map(|id| format!("odd open {id}"));
+        Some(vec![Effect::Browse { url, command }])
     }
 
     /// What is to be known beside the list.
@@ -238,17 +239,15 @@ impl Screen for Interfaces {
             .max(3)
             .min(area.height.saturating_sub(BELOW));
         let [table, below] = Layout::vertical([Constraint::Length(tall), Constraint::Fill(1)]).areas(area);
-        self.page = usize::from(table.height.saturating_sub(2));
-        self.first = scrolled(self.first, self.row, self.page);
         let wide = area.width >= WIDE;
-        let shown = self.places.iter().enumerate().skip(self.first).take(self.page);
+        let block = region(world, "User interfaces").padding(Padding::horizontal(1));
+        let shown = self.list.visible(block.inner(table), self.places.len());
         let mut lines: Vec<Line<'_>> = shown
-            .map(|(at, place)| row(place, at == self.row, wide, world, columns))
+            .map(|at| row(&self.places[at], at == self.list.row(), wide, world, columns))
             .collect();
         if lines.is_empty() {
             lines.push(Line::styled("looking for them", theme.muted()));
         }
-        let block = region(world, "User interfaces").padding(Padding::horizontal(1));
         frame.render_widget(Paragraph::new(lines).block(block), table);
         let lines = self.about(world, columns);
         let padded = Rect {
@@ -291,25 +290,21 @@ impl Screen for Interfaces {
     }
 
     fn key(&mut self, key: KeyEvent, _world: &World) -> Option<Vec<Effect>> {
-        if let Some(step) = Step::of(key) {
-            self.step(step);
+        if self.list.key(key, self.places.len()) {
             return Some(Vec::new());
         }
-        let url = || self.chosen().map(|place| place.url.clone());
-        Some(match (key.code, plain(key)) {
-            (KeyCode::Enter, _) | (_, Some('o')) => vec![Effect::Browse(url()?)],
-            (_, Some('y')) => vec![Effect::Copy("the address", url()?)],
-            _ => return None,
-        })
+        match (key.code, plain(key)) {
+            (KeyCode::Enter, _) | (_, Some('o')) => self.open(),
+            (_, Some('y')) => Some(vec![Effect::Copy("the address", self.chosen()?.url.clone())]),
+            _ => None,
+        }
     }
 
     fn mouse(&mut self, event: MouseEvent, _world: &World) -> Vec<Effect> {
-        match event.kind {
-            MouseEventKind::ScrollDown => self.step(Step::Rows(1)),
-            MouseEventKind::ScrollUp => self.step(Step::Rows(-1)),
-            _ => {}
+        match self.list.mouse(event, self.places.len()) {
+            Pointed::Opened => self.open().unwrap_or_default(),
+            Pointed::Nothing | Pointed::Chosen => Vec::new(),
         }
-        Vec::new()
     }
 
     fn reply(&mut self, reply: &Reply, world: &World) -> Vec<Effect> {

@@ -13,8 +13,11 @@ pub(crate) mod line_edit;
 pub(crate) mod list;
 mod logs;
 mod new_task;
+pub(crate) mod outcome;
 mod palette;
 mod reader;
+#[cfg(test)]
+mod small;
 mod splash;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};

@@ -162,7 +162,7 @@ impl Screen for Alerts {
             (_, Some('A')) => return Some(Vec::new()),
             (_, Some('o')) => {
                 let url = self.chosen(world)?.runbook_url.clone()?;
-                return Some(vec![Effect::Browse(url)]);
+                return Some(vec![Effect::Browse { url, command: None }]);
             }
             _ => {}
         }

@@ -104,7 +104,7 @@ fn the_history_is_asked_for_and_shown() {
 fn a_runbook_opens_where_there_is_one() {
     let (mut screen, world) = (Alerts::new(), told(three(), None));
     assert!(
-        matches!(&press(&mut screen, &world, 'o')[..], [Effect::Browse(url)] if url.starts_with("https://example.org"))
+        matches!(&press(&mut screen, &world, 'o')[..], [Effect::Browse { url, .. }] if url.starts_with("https://example.org"))
     );
     press(&mut screen, &world, 'j');
     assert!(press(&mut screen, &world, 'o').is_empty());

@@ -15,8 +15,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 use uuid::Uuid;
 
-use super::super::{Hint, Job, Screen, hint, plain};
-use super::{confirm, told};
+use super::super::{Hint, Job, Screen, hint, outcome, plain};
+use super::confirm;
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::frame::region;
 use crate::pager::{Ink, Pager};
@@ -163,7 +163,7 @@ impl Screen for Letter {
     fn hints(&self, world: &World) -> Vec<Hint> {
         let mut hints = vec![hint("Esc", "back"), hint("↑↓", "scroll")];
         if let Some(known) = &self.known {
-            if world.mode.changes_jobs() {
+            if world.mode.changes_jobs() && !world.requeued.contains(&self.id) {
                 hints.push(hint("e", "requeue"));
             }
             if known.job.is_some() {
@@ -183,13 +183,15 @@ impl Screen for Letter {
     }
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
-        if plain(key) == Some('y') {
-            return Some(vec![Effect::Copy("the id", self.id.to_string())]);
+        match (key.code, plain(key)) {
+            (_, Some('y')) => return Some(vec![Effect::Copy("the id", self.id.to_string())]),
+            (KeyCode::Left, _) | (_, Some('h')) => return Some(vec![Effect::Back]),
+            _ => {}
         }
         let known = self.known.as_mut()?;
         match (key.code, plain(key)) {
             (KeyCode::Enter, _) | (_, Some('o')) => Some(vec![Effect::Push(Box::new(Job::new(known.job?)))]),
-            (_, Some('e')) if world.mode.changes_jobs() => Some(vec![confirm(self.id, &known.queue)]),
+            (_, Some('e')) if world.mode.changes_jobs() => Some(vec![confirm(self.id, &known.queue, world)]),
             _ => known.text.key(key).then(Vec::new),
         }
     }
@@ -201,7 +203,7 @@ impl Screen for Letter {
         Vec::new()
     }
 
-    fn reply(&mut self, reply: &Reply, _world: &World) -> Vec<Effect> {
+    fn reply(&mut self, reply: &Reply, world: &World) -> Vec<Effect> {
         match reply {
             Reply::Answer(Ask::DeadLetter(_), Ok(Answer::DeadLetter(letter))) => {
                 self.is_asked = false;
@@ -219,12 +221,10 @@ impl Screen for Letter {
                 Vec::new()
             }
             // The list below asks again when it is back on top.
-            Reply::Answer(Ask::Requeue(_), answer) => {
-                let mut effects = vec![told(answer)];
-                if answer.is_ok() {
-                    effects.push(Effect::Back);
-                }
-                effects
+            Reply::Answer(ask, answer) => {
+                let told = outcome::of(ask, answer, world);
+                let back = answer.is_ok().then_some(Effect::Back);
+                told.into_iter().chain(back).collect()
             }
             _ => Vec::new(),
         }

@@ -4,7 +4,6 @@ mod letter;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
@@ -13,16 +12,16 @@ use odd_contracts::{EventEnvelope, EventType, Timestamp};
 use odd_look::format;
 use odd_look::sign::{Glyph, Tone};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use uuid::Uuid;
 
-use super::{Confirm, Hint, Job, Screen, Step, hint, plain, scrolled};
+use super::list::{ListState, Pointed};
+use super::{Confirm, Hint, Job, Screen, hint, outcome, plain};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::fit;
 use crate::frame::region;
-use crate::pager::wheel;
 use crate::world::{Failure, World};
 use letter::Letter;
 
@@ -69,14 +68,10 @@ pub(crate) struct DeadLetters {
     next: Option<String>,
     is_loaded: bool,
     failure: Option<Failure>,
-    /// Those that were put back from here: the log, which the list comes from, still names them.
-    back: HashSet<Uuid>,
     asked: Option<Timestamp>,
     is_asked: bool,
     is_wanted: bool,
-    chosen: usize,
-    first: usize,
-    page: usize,
+    list: ListState,
 }
 
 impl DeadLetters {
@@ -104,7 +99,7 @@ impl DeadLetters {
 
     /// The next page, where it will be wanted soon.
     fn ask_further(&mut self, world: &World) -> Vec<Effect> {
-        let is_near = self.chosen + AHEAD >= self.rows.len() && self.rows.len() < MOST;
+        let is_near = self.list.row() + AHEAD >= self.rows.len() && self.rows.len() < MOST;
         match self.next.clone().filter(|_| is_near && self.failure.is_none()) {
             Some(cursor) => self.ask(Some(cursor), world),
             None => Vec::new(),
@@ -130,22 +125,25 @@ impl DeadLetters {
         self.rows.truncate(MOST);
         let place = self.rows.iter().position(|row| Some(row.id) == chosen);
         // Who looks at the newest goes on to do so.
-        self.chosen = place.filter(|_| self.chosen > 0).unwrap_or(0);
+        let is_newest = self.list.row() == 0;
+        self.list.choose(place.filter(|_| !is_newest).unwrap_or(0));
         self.is_loaded = true;
         self.failure = None;
     }
 
     fn chosen(&self) -> Option<&Row> {
-        self.rows.get(self.chosen)
+        self.rows.get(self.list.row())
     }
 
     fn key_of_row(&self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
         let row = self.chosen()?;
         match (key.code, plain(key)) {
-            (KeyCode::Enter, _) => Some(vec![Effect::Push(Box::new(Letter::new(row.id)))]),
+            (KeyCode::Enter | KeyCode::Right, _) | (_, Some('l')) => {
+                Some(vec![Effect::Push(Box::new(Letter::new(row.id)))])
+            }
             (_, Some('y')) => Some(vec![Effect::Copy("the id", row.id.to_string())]),
             (_, Some('o')) => Some(vec![Effect::Push(Box::new(Job::new(row.job?)))]),
-            (_, Some('e')) if world.mode.changes_jobs() => Some(vec![confirm(row.id, &row.queue)]),
+            (_, Some('e')) if world.mode.changes_jobs() => Some(vec![confirm(row.id, &row.queue, world)]),
             _ => None,
         }
     }
@@ -153,14 +151,13 @@ impl DeadLetters {
     fn draw_rows(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
         let theme = world.theme;
         let columns = Columns::of(usize::from(area.width));
-        let mut lines = vec![Line::styled(columns.head(), theme.muted())];
-        self.page = usize::from(area.height).saturating_sub(1);
-        self.first = scrolled(self.first, self.chosen, self.page);
-        let visible = self.rows.iter().enumerate().skip(self.first).take(self.page);
-        lines.extend(
-            visible.map(|(at, row)| columns.row(world, row, at == self.chosen, self.back.contains(&row.id))),
-        );
-        frame.render_widget(Paragraph::new(lines), area);
+        let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+        frame.render_widget(Paragraph::new(columns.head()).style(theme.muted()), head);
+        let visible = self.list.visible(body, self.rows.len());
+        let lines: Vec<Line<'_>> = visible
+            .map(|at| columns.row(world, &self.rows[at], at == self.list.row()))
+            .collect();
+        frame.render_widget(Paragraph::new(lines), body);
     }
 
     /// What is said in place of rows.
@@ -201,29 +198,27 @@ impl DeadLetters {
     }
 }
 
-/// The question before a message is put back.
-fn confirm(id: Uuid, queue: &str) -> Effect {
-    Effect::Push(Box::new(Confirm::new(
-        format!("Put dead letter {} back?", format::short_id(id)),
-        format!(
+/// The question before a message is put back. The log, which the list comes from, names those that were put back as well, and
+/// cannot tell whether one of them was put aside again.
+fn confirm(id: Uuid, queue: &str, world: &World) -> Effect {
+    let short = format::short_id(id);
+    let (question, consequence) = if world.requeued.contains(&id) {
+        (
+            format!("Put dead letter {short} back once more?"),
+            "It was put back from here before. Where it was put aside again since, its bytes go to its queue once more; \
+             else nothing happens."
+                .to_owned(),
+        )
+    } else {
+        let consequence = format!(
             "Its bytes go to {} unchanged. What made it a dead letter should be mended before, or it is back soon.",
             fit::cut(queue, 30)
-        ),
-        format!("odd dead-letters requeue {}", format::short_id(id)),
-        vec![Effect::Ask(Ask::Requeue(id))],
-    )))
-}
-
-/// What is told when a message was put back, or could not be.
-fn told(answer: &Result<Answer, Failure>) -> Effect {
-    match answer {
-        Ok(_) => Effect::Notice(Tone::Ok, "it is on its queue again".to_owned()),
-        Err(failure) if failure.not_found => Effect::Notice(
-            Tone::Attention,
-            "it is no longer kept: it was put back before".to_owned(),
-        ),
-        Err(failure) => Effect::Notice(Tone::Bad, failure.text.clone()),
-    }
+        );
+        (format!("Put dead letter {short} back?"), consequence)
+    };
+    let command = format!("odd dead-letters requeue {short}");
+    let ask = vec![Effect::Ask(Ask::Requeue(id))];
+    Effect::Push(Box::new(Confirm::new(question, consequence, command, ask)))
 }
 
 /// Widths of the columns that depend on the room.
@@ -257,8 +252,9 @@ impl Columns {
         )
     }
 
-    fn row(&self, world: &World, row: &Row, is_chosen: bool, is_back: bool) -> Line<'static> {
+    fn row(&self, world: &World, row: &Row, is_chosen: bool) -> Line<'static> {
         let theme = world.theme;
+        let is_back = world.requeued.contains(&row.id);
         let ink = |style| {
             if world.away().is_some() {
                 theme.stale()
@@ -272,7 +268,7 @@ impl Columns {
         } else {
             (Glyph::Bad, Tone::Bad)
         };
-        let reason = if is_back { "put back" } else { &row.reason };
+        let reason = if is_back { "requeued" } else { &row.reason };
         let reason = format!("{} {}", theme.glyph(glyph), fit::cut(reason, 16));
         let job = row.job.map(format::short_id).unwrap_or_default();
         let detail = fit::left(&row.detail, self.detail);
@@ -322,7 +318,7 @@ impl Screen for DeadLetters {
             return hints;
         };
         hints.push(hint("↵", "open"));
-        if world.mode.changes_jobs() {
+        if world.mode.changes_jobs() && !world.requeued.contains(&row.id) {
             hints.push(hint("e", "requeue"));
         }
         if row.job.is_some() {
@@ -344,19 +340,17 @@ impl Screen for DeadLetters {
         if plain(key) == Some('D') {
             return Some(Vec::new());
         }
-        if let Some(step) = Step::of(key) {
-            self.chosen = step.from(self.chosen, self.rows.len(), self.page);
+        if self.list.key(key, self.rows.len()) {
             return Some(self.ask_further(world));
         }
         self.key_of_row(key, world)
     }
 
     fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
-        let Some(rows) = wheel(event) else {
-            return Vec::new();
-        };
-        self.chosen = Step::Rows(rows).from(self.chosen, self.rows.len(), self.page);
-        self.ask_further(world)
+        match (self.list.mouse(event, self.rows.len()), self.chosen()) {
+            (Pointed::Opened, Some(row)) => vec![Effect::Push(Box::new(Letter::new(row.id)))],
+            _ => self.ask_further(world),
+        }
     }
 
     fn reply(&mut self, reply: &Reply, world: &World) -> Vec<Effect> {
@@ -374,15 +368,10 @@ impl Screen for DeadLetters {
                 self.failure = Some(failure.clone());
                 Vec::new()
             }
-            (Ask::Requeue(id), answer) => {
-                if answer.as_ref().err().is_none_or(|failure| failure.not_found) {
-                    self.back.insert(*id);
-                }
-                let mut effects = vec![told(answer)];
-                effects.extend(self.ask(None, world));
-                effects
+            (ask, answer) => {
+                let told = outcome::of(ask, answer, world);
+                told.into_iter().chain(self.ask(None, world)).collect()
             }
-            _ => Vec::new(),
         }
     }
 

@@ -91,7 +91,7 @@ fn the_next_page_comes_when_the_end_is_near() {
         "one question at a time"
     );
     answered(&mut screen, Some("after-50"), page(51..61, None), &world);
-    assert_eq!((screen.rows.len(), screen.chosen), (60, 49));
+    assert_eq!((screen.rows.len(), screen.list.row()), (60, 49));
     // A newer one arrives: what is older stays, and so does the choice.
     let event = bed::event(1, EventType::DeadLettered, 0);
     let mut later = world;
@@ -101,7 +101,7 @@ fn the_next_page_comes_when_the_end_is_near() {
         [Effect::Ask(Ask::DeadLetters(None))]
     ));
     answered(&mut screen, None, page(0..50, Some("after-49")), &later);
-    assert_eq!((screen.rows.len(), screen.chosen), (61, 50));
+    assert_eq!((screen.rows.len(), screen.list.row()), (61, 50));
     assert_eq!(screen.next, None);
 }
 
@@ -117,14 +117,66 @@ fn putting_back_asks_first_and_lists_again() {
     assert!(
         matches!(press(question.as_mut(), &world, 'y')[..], [Effect::Back, Effect::Ask(Ask::Requeue(of))] if of == id)
     );
-    let told = screen.reply(&Reply::Answer(Ask::Requeue(id), Ok(Answer::Done)), &world);
-    assert!(matches!(
-        told[..],
-        [Effect::Notice(Tone::Ok, _), Effect::Ask(Ask::DeadLetters(None))]
-    ));
-    assert!(drawn(&mut screen, &world, (80, 24)).contains("put back"));
+    let reply = Reply::Answer(Ask::Requeue(id), Ok(Answer::Done));
+    world.note(&reply);
+    let told = screen.reply(&reply, &world);
+    let [
+        Effect::Notice(Tone::Ok, text),
+        Effect::Ask(Ask::DeadLetters(None)),
+    ] = &told[..]
+    else {
+        panic!("it is not told");
+    };
+    assert!(text.ends_with("$ odd dead-letters requeue 00000001"), "{text}");
     world.mode = Mode::ReadOnly;
     assert!(press(&mut screen, &world, 'e').is_empty());
+}
+
+#[test]
+fn what_was_put_back_from_its_own_screen_is_marked_in_the_list() {
+    let (mut screen, mut world) = opened(page(1..4, None));
+    let offered = hint("e", "requeue");
+    assert!(screen.hints(&world).contains(&offered));
+    let id = screen.rows[0].id;
+    let mut effects = press(&mut screen, &world, 'l');
+    let [Effect::Push(letter)] = &mut effects[..] else {
+        panic!("the letter");
+    };
+    let reply = Reply::Answer(Ask::Requeue(id), Ok(Answer::Done));
+    world.note(&reply);
+    assert!(matches!(
+        letter.reply(&reply, &world)[..],
+        [Effect::Notice(Tone::Ok, _), Effect::Back]
+    ));
+    screen.opened(&world);
+    answered(&mut screen, None, page(1..4, None), &world);
+    let picture = drawn(&mut screen, &world, (80, 24));
+    assert_eq!(picture.matches("requeued").count(), 1, "{picture}");
+    assert!(
+        !screen.hints(&world).contains(&offered),
+        "it is not offered again"
+    );
+    // The list cannot tell whether it is one again: who insists is asked.
+    let mut effects = press(&mut screen, &world, 'e');
+    let [Effect::Push(question)] = &mut effects[..] else {
+        panic!("a question");
+    };
+    assert!(drawn(question.as_mut(), &world, (80, 24)).contains("back once more?"));
+    press(&mut screen, &world, 'j');
+    assert!(screen.hints(&world).contains(&offered), "another one is");
+}
+
+#[test]
+fn a_click_chooses_and_a_second_opens() {
+    let (mut screen, world) = opened(page(1..4, None));
+    let (column, row) = bed::place_of(&drawn(&mut screen, &world, (80, 24)), "00000002");
+    assert!(bed::click(&mut screen, &world, column, row).is_empty());
+    assert_eq!(screen.list.row(), 1);
+    assert!(matches!(
+        bed::click(&mut screen, &world, column, row)[..],
+        [Effect::Push(_)]
+    ));
+    assert!(bed::click(&mut screen, &world, column, 20).is_empty());
 }
 
 #[test]

@@ -39,9 +39,20 @@ fn what_answers_is_shown_and_opened() {
     bed::press(&mut screen, &world, 'j');
     assert_eq!(screen.command(&world), "odd open gateway-docs");
     let opened = bed::press_key(&mut screen, &world, KeyCode::Enter);
-    assert!(matches!(&opened[..], [Effect::Browse(url)] if url == "http://127.0.0.1:16000/docs"));
+    assert!(
+        matches!(&opened[..], [Effect::Browse { url, command: Some(command) }]
+            if url == "http://127.0.0.1:16000/docs" && command == "odd open gateway-docs")
+    );
     let copied = bed::press(&mut screen, &world, 'y');
     assert!(matches!(&copied[..], [Effect::Copy(_, url)] if url == "http://127.0.0.1:16000/docs"));
+    let (column, row) = bed::place_of(&bed::drawn(&mut screen, &world, (80, 24)), "RabbitMQ");
+    assert!(
+        bed::click(&mut screen, &world, column, row).is_empty(),
+        "a click chooses"
+    );
+    assert_eq!(screen.command(&world), "odd open rabbitmq");
+    let opened = bed::click(&mut screen, &world, column, row);
+    assert!(matches!(&opened[..], [Effect::Browse { .. }]), "a second opens");
     bed::press_key(&mut screen, &world, KeyCode::End);
     let effects = screen.opened(&world);
     assert_eq!(effects.len(), 1, "asked again when it comes back");

@@ -2,6 +2,7 @@
 
 mod draw;
 mod history;
+mod named;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -14,15 +15,15 @@ use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKin
 use odd_contracts::api::{JobDetail, Timeline};
 use odd_contracts::{EventEnvelope, JobId, JobRecord, JobStatus, Timestamp};
 use odd_look::format;
-use odd_look::sign::Tone;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
-use super::{Confirm, Hint, Screen, hint, plain};
+use super::{Confirm, Hint, Screen, hint, outcome, plain};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::pager::Pager;
 use crate::world::{Failure, World, concerns};
 use history::History;
+use named::Named;
 use way::Way;
 
 /// Least time between two questions: events arrive faster.
@@ -109,6 +110,17 @@ impl Job {
         }
     }
 
+    /// The job of this id, or the one whose id begins so.
+    ///
+    /// # Errors
+    /// Where no id begins so.
+    pub(crate) fn named(text: &str) -> Result<Box<dyn Screen>, String> {
+        Ok(match text.parse() {
+            Ok(id) => Box::new(Self::new(id)),
+            Err(_) => Box::new(Named::new(text)?),
+        })
+    }
+
     fn ask(&mut self, world: &World) -> Vec<Effect> {
         self.asked = Some(world.now);
         self.is_asked = true;
@@ -184,7 +196,7 @@ impl Job {
         Effect::Push(Box::new(Confirm::new(
             format!("Cancel job {}?", format::short_id(self.id)),
             "The processor decides: work that runs is told to end.",
-            format!("odd jobs cancel {}", self.id),
+            format!("odd jobs cancel {}", format::short_id(self.id)),
             vec![Effect::Ask(Ask::Cancel(self.id))],
         )))
     }
@@ -305,14 +317,14 @@ impl Screen for Job {
                 self.failure = Some(failure.clone());
                 Vec::new()
             }
-            (Ask::Retry(_), Ok(Answer::Retried(job))) => vec![Effect::Push(Box::new(Self::new(job.job_id)))],
-            (Ask::Cancel(_), Ok(_)) => {
-                self.is_wanted = true;
-                let text = "the request to cancel is on its way".to_owned();
-                vec![Effect::Notice(Tone::Ok, text)]
+            (ask, answer) => {
+                self.is_wanted |= matches!(ask, Ask::Cancel(_));
+                let new = match answer {
+                    Ok(Answer::Retried(new)) => Some(Effect::Push(Box::new(Self::new(new.job_id)))),
+                    _ => None,
+                };
+                new.into_iter().chain(outcome::of(ask, answer, world)).collect()
             }
-            (_, Err(failure)) => vec![Effect::Notice(Tone::Bad, failure.text.clone())],
-            _ => Vec::new(),
         }
     }
 

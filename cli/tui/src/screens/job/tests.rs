@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use odd_contracts::api::{SpanKind, TimelineSpan};
 use odd_contracts::{AttemptOutcome, EventType, JobAccepted, JobAttempt};
+use odd_look::sign::Tone;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -225,7 +226,10 @@ fn cancelling_asks_first_and_is_offered_only_while_it_can_help() {
     let effects = press(confirm.as_mut(), &world, 'y');
     assert!(matches!(effects[..], [Effect::Back, Effect::Ask(Ask::Cancel(of))] if of == id()));
     let told = screen.reply(&Reply::Answer(Ask::Cancel(id()), Ok(Answer::Done)), &world);
-    assert!(matches!(told[..], [Effect::Notice(Tone::Ok, _)]));
+    let [Effect::Notice(Tone::Ok, text)] = &told[..] else {
+        panic!("it is not told");
+    };
+    assert!(text.ends_with("$ odd jobs cancel 9f31c2ab"), "{text}");
     let (mut screen, mut world) = opened(JobStatus::Failed);
     assert!(press(&mut screen, &world, 'c').is_empty());
     world.mode = Mode::ReadOnly;
@@ -246,9 +250,10 @@ fn a_retry_leads_to_the_new_job() {
     };
     let reply = Reply::Answer(Ask::Retry(id()), Ok(Answer::Retried(accepted)));
     let effects = screen.reply(&reply, &world);
-    let [Effect::Push(new)] = &effects[..] else {
+    let [Effect::Push(new), Effect::Notice(Tone::Ok, text)] = &effects[..] else {
         panic!("the new job");
     };
+    assert!(text.ends_with("$ odd jobs retry 9f31c2ab"), "{text}");
     assert_eq!(new.command(&world), "odd jobs get 00000000 --timeline");
     assert!(
         matches!(&press(&mut screen, &world, 'y')[..], [Effect::Copy(_, text)] if *text == id().to_string())
@@ -284,6 +289,29 @@ fn a_large_payload_of_hostile_text_is_harmless() {
         assert!(!picture.contains(['\u{1b}', '\u{7}', '\u{202e}']));
         press_key(&mut screen, &world, KeyCode::Tab);
     }
+}
+
+#[test]
+fn an_error_of_a_megabyte_is_not_laid_out_with_every_frame() {
+    let (mut screen, world) = (Job::new(id()), bed::world());
+    let (mut detail, mut timeline) = (detail(JobStatus::Failed), timeline(JobStatus::Failed));
+    let long = "upstream 502 ".repeat(80_000);
+    detail.record.error = Some(long.clone());
+    timeline.spans[1].error = Some(long);
+    let way = Way::new(&detail, &timeline);
+    assert!(way.kept() < 10_000, "{} bytes", way.kept());
+    answered(&mut screen, detail, timeline, &world);
+    let picture = drawn(&mut screen, &world, (80, 24));
+    assert!(
+        picture.contains("the whole of it is with the result"),
+        "{picture}"
+    );
+    screen.tab = Tab::Result;
+    press_key(&mut screen, &world, KeyCode::End);
+    assert!(
+        drawn(&mut screen, &world, (80, 24)).contains(" of 1"),
+        "all of it can be read"
+    );
 }
 
 #[test]

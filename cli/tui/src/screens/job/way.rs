@@ -25,10 +25,14 @@ const TIME: usize = 17;
 const LEAST: usize = 8;
 /// Most rows of an error among the facts; the whole of it is with the result.
 const ERROR: usize = 4;
+/// Most columns of an error beside a bar: wider than any terminal.
+const VERDICT: usize = 400;
 
 /// The way of a job.
 pub(super) struct Way {
     spans: Vec<TimelineSpan>,
+    /// Columns of the widest verdict beside a bar.
+    verdict: usize,
     accepted: String,
     events: usize,
     is_complete: bool,
@@ -48,8 +52,15 @@ impl Way {
             format!("{}  ", format::duration(waited))
         };
         let by = &record.submitted_by;
+        let spans: Vec<_> = timeline.spans.iter().map(short).collect();
+        let bars = waterfall::draw(&spans, 0, true);
+        let verdicts = bars.iter().filter_map(|bar| bar.verdict.as_ref());
         Self {
-            spans: timeline.spans.clone(),
+            verdict: verdicts
+                .map(|(_, _, text)| fit::width(text) + 3)
+                .max()
+                .unwrap_or(0),
+            spans,
             accepted: format!("{waited}{} {} → spine", by.service, by.instance_id),
             events: timeline.events.len(),
             is_complete: timeline.complete,
@@ -63,6 +74,13 @@ impl Way {
     /// Whether everything that happened is recorded.
     pub(super) const fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    /// Bytes of the errors that are drawn with every frame.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        let errors = self.spans.iter().filter_map(|span| span.error.as_ref());
+        errors.map(String::len).sum()
     }
 
     /// Rows of the bars alone, with the hops before and after them.
@@ -139,14 +157,8 @@ impl Way {
             self.accepted.replace('→', "->")
         };
         let mut lines = vec![fact(world, "accepted", &arrow, width)];
-        let unlimited = waterfall::draw(&self.spans, 0, theme.unicode());
-        let verdict = unlimited.iter().filter_map(|bar| bar.verdict.as_ref());
-        let verdict = verdict
-            .map(|(_, _, text)| fit::width(text) + 3)
-            .max()
-            .unwrap_or(0);
         // Bars and their times have two thirds of the room at least.
-        let verdict = verdict.min(width / 3);
+        let verdict = self.verdict.min(width / 3);
         let scale = width.saturating_sub(LABEL + TIME + verdict + 3).max(LEAST);
         let bars = waterfall::draw(&self.spans, scale, theme.unicode());
         lines.extend(bars.iter().map(|bar| line(world, bar, width)));
@@ -166,6 +178,19 @@ impl Way {
             Span::styled(format!("{} {text}", theme.glyph(glyph)), theme.tone(tone)),
         ]));
         lines
+    }
+}
+
+/// The span with as much of its error as may be drawn: it is drawn again and again, and may have a megabyte.
+fn short(span: &TimelineSpan) -> TimelineSpan {
+    let error = span.error.as_deref();
+    let line = error.and_then(|error| error.lines().next());
+    let error = line.map(|line| line.chars().take(VERDICT).collect());
+    // Without the error, which is not to be copied whole.
+    TimelineSpan {
+        label: span.label.clone(),
+        error,
+        ..*span
     }
 }
 
@@ -234,8 +259,8 @@ fn facts(world: &World, record: &JobRecord, width: usize) -> Vec<Line<'static>> 
 
 fn error_lines(world: &World, error: &str, width: usize) -> Vec<Line<'static>> {
     let theme = world.theme;
-    let mut rows = fit::wrap(error, width.saturating_sub(LABEL));
-    if rows.len() > ERROR {
+    let (mut rows, has_more) = fit::wrap_first(error, width.saturating_sub(LABEL), ERROR);
+    if has_more {
         rows.truncate(ERROR - 1);
         rows.push("the whole of it is with the result".to_owned());
     }
