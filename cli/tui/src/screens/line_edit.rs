@@ -84,6 +84,12 @@ impl LineEdit {
             wide if (1..=columns).contains(&wide) => under,
             _ => " ",
         };
+        // Where the line is reversed itself, the cursor is not.
+        let cursor = if style.add_modifier.contains(Modifier::REVERSED) {
+            style.remove_modifier(Modifier::REVERSED)
+        } else {
+            style.add_modifier(Modifier::REVERSED)
+        };
         let room = columns - fit::width(cell);
         let before = end(before, room);
         let room = room - fit::width(before);
@@ -91,7 +97,7 @@ impl LineEdit {
         let gap = room - fit::width(rest);
         vec![
             Span::styled(before.to_owned(), style),
-            Span::styled(cell.to_owned(), style.add_modifier(Modifier::REVERSED)),
+            Span::styled(cell.to_owned(), cursor),
             Span::styled(format!("{rest}{}", " ".repeat(gap)), style),
         ]
     }
@@ -270,6 +276,8 @@ mod tests {
             .map(|span| &*span.content)
             .collect();
         assert_eq!(text, "brown fox ");
+        let reversed = line.spans(9, Style::new().add_modifier(Modifier::REVERSED), true);
+        assert!(!reversed[1].style.add_modifier.contains(Modifier::REVERSED));
         press(&mut line, &[KeyCode::Home]);
         let text: String = line
             .spans(9, Style::new(), true)

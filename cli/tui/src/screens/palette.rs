@@ -1,81 +1,177 @@
 //! Commands by their names, typed after a colon.
 
-use crossterm::event::{KeyCode, KeyEvent};
-use odd_contracts::JobId;
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_look::sign::Tone;
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::{Alerts, DeadLetters, Help, Hint, Interfaces, Job, Launcher, Logs, NewTask, Screen, hint, plain};
+use super::line_edit::LineEdit;
+use super::list::{ListState, Pointed};
+use super::{Alerts, DeadLetters, Help, Hint, Interfaces, Job, Launcher, Logs, NewTask, Screen, Step, hint};
 use crate::effect::Effect;
 use crate::fit;
-use crate::options::ThemeName;
+use crate::options::{Mode, ThemeName};
 use crate::world::World;
 
-/// Names of the commands, and what each does.
-const COMMANDS: [(&str, &str); 10] = [
-    ("alerts", "alerts, with what to do about them"),
-    ("dead-letters", "messages that were put aside"),
-    ("help", "the keys"),
-    ("job ID", "one job, by its whole id"),
-    ("launcher", "what is needed, start, stop"),
-    ("logs", "what every role says"),
-    ("new", "a new task"),
-    ("quit", "leave; the stack goes on"),
-    ("theme NAME", "dark, light or contrast"),
-    ("urls", "user interfaces"),
-];
 /// Most characters of a command.
 const LONGEST: usize = 120;
+/// Columns of a name.
+const NAME: usize = 16;
 
-/// The line that is typed.
+/// One command.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    name: &'static str,
+    /// What has to follow the name.
+    argument: &'static str,
+    does: &'static str,
+    /// The command of `odd` that does or shows the same; empty where there is none.
+    command: &'static str,
+}
+
+const fn entry(name: &'static str, does: &'static str, command: &'static str) -> Entry {
+    Entry {
+        name,
+        argument: "",
+        does,
+        command,
+    }
+}
+
+const COMMANDS: [Entry; 12] = [
+    entry("alerts", "alerts, with what to do about them", "odd status"),
+    entry(
+        "dead-letters",
+        "messages that were put aside",
+        "odd dead-letters list",
+    ),
+    entry("help", "the keys", "odd watch --help"),
+    Entry {
+        argument: "ID",
+        ..entry("job", "a job, by how its id begins", "odd jobs get ID --timeline")
+    },
+    entry("launcher", "what is needed, start, stop", "odd up"),
+    entry("logs", "what every role says", "odd logs --follow"),
+    entry("new", "a new task", "odd submit"),
+    entry("quit", "leave; the stack goes on", ""),
+    entry(
+        "theme contrast",
+        "as much contrast as there is",
+        "odd watch --theme contrast",
+    ),
+    entry(
+        "theme dark",
+        "light text on dark ground",
+        "odd watch --theme dark",
+    ),
+    entry(
+        "theme light",
+        "dark text on light ground",
+        "odd watch --theme light",
+    ),
+    entry("urls", "user interfaces", "odd urls"),
+];
+
+impl Entry {
+    /// Whether what was typed may become this command.
+    fn begins_with(&self, typed: &str) -> bool {
+        let with_argument = || {
+            let rest = typed
+                .strip_prefix(self.name)
+                .filter(|_| !self.argument.is_empty());
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        };
+        self.name.starts_with(typed) || with_argument()
+    }
+
+    fn is_permitted(&self, mode: Mode) -> bool {
+        match self.name {
+            "launcher" => mode.has_machine(),
+            "new" => mode.changes_jobs(),
+            _ => true,
+        }
+    }
+}
+
+/// The line that is typed, and the commands that begin so.
 pub(crate) struct Palette {
-    text: String,
+    line: LineEdit,
+    list: ListState,
     wrong: Option<String>,
 }
 
 impl Palette {
     pub(crate) fn new() -> Self {
         Self {
-            text: String::new(),
+            line: LineEdit::new(LONGEST),
+            list: ListState::default(),
             wrong: None,
         }
     }
 
     /// Commands that begin with what was typed.
-    fn offered(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-        let typed = self.text.split_whitespace().next().unwrap_or_default().to_owned();
-        COMMANDS.iter().filter(move |(name, _)| name.starts_with(&typed))
+    fn offered(&self, world: &World) -> Vec<&'static Entry> {
+        let typed = self.line.text().trim_start();
+        COMMANDS
+            .iter()
+            .filter(|entry| entry.is_permitted(world.mode) && entry.begins_with(typed))
+            .collect()
     }
 
-    fn carry_out(&self, world: &World) -> Result<Effect, String> {
-        let mut words = self.text.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let argument = words.next().unwrap_or_default();
-        let mode = world.mode;
-        Ok(match name {
+    /// What the chosen command does, or what it lacks.
+    fn carry_out(&self, entry: &Entry, world: &World) -> Result<Effect, String> {
+        let argument = self
+            .line
+            .text()
+            .trim()
+            .strip_prefix(entry.name)
+            .unwrap_or_default();
+        Ok(match entry.name {
             "alerts" => Effect::Push(Box::new(Alerts::new())),
             "dead-letters" => Effect::Push(Box::new(DeadLetters::new())),
             "help" => Effect::Push(Box::new(Help::everywhere())),
-            "job" => Effect::Push(Box::new(Job::new(id(argument)?))),
-            "launcher" if mode.has_machine() => Effect::Push(Box::new(Launcher::new())),
+            "job" => Effect::Push(Job::named(argument.trim())?),
+            "launcher" => Effect::Push(Box::new(Launcher::new())),
             "logs" => Effect::Push(Box::new(Logs::new(world))),
-            "new" if mode.changes_jobs() => Effect::Push(Box::new(NewTask::new())),
-            "q" | "quit" => Effect::Quit,
-            "theme" => Effect::Theme(theme(argument)?),
+            "new" => Effect::Push(Box::new(NewTask::new())),
+            "theme contrast" => Effect::Theme(ThemeName::Contrast),
+            "theme dark" => Effect::Theme(ThemeName::Dark),
+            "theme light" => Effect::Theme(ThemeName::Light),
             "urls" => Effect::Push(Box::new(Interfaces::new())),
-            "" => Effect::Back,
-            "launcher" | "new" => return Err(format!("{name} is not permitted here")),
-            _ => return Err(format!("{name:?} is no command")),
+            _ => Effect::Quit,
         })
     }
 
     fn enter(&mut self, world: &World) -> Vec<Effect> {
-        match self.carry_out(world) {
-            Ok(Effect::Back) => vec![Effect::Back],
-            Ok(effect) => vec![Effect::Back, effect],
+        if self.line.text().trim().is_empty() && self.list.row() == 0 {
+            return vec![Effect::Back];
+        }
+        let Some(entry) = self.chosen(world) else {
+            let typed = fit::cut(self.line.text().trim(), 30).into_owned();
+            self.wrong = Some(format!("{typed:?} is no command that is permitted here"));
+            return Vec::new();
+        };
+        self.carry_out_or_tell(entry, world)
+    }
+
+    fn carry_out_or_tell(&mut self, entry: &Entry, world: &World) -> Vec<Effect> {
+        let typed = self.line.text().trim();
+        if !entry.argument.is_empty() && entry.name.starts_with(typed) {
+            self.complete(entry);
+            return Vec::new();
+        }
+        match self.carry_out(entry, world) {
+            Ok(effect) => {
+                let mut effects = vec![Effect::Back];
+                if matches!(effect, Effect::Theme(_)) {
+                    let text = format!("{}   $ {}{}", entry.does, entry.command, world.of_instance);
+                    effects.push(Effect::Notice(Tone::Ok, text));
+                }
+                effects.push(effect);
+                effects
+            }
             Err(wrong) => {
                 self.wrong = Some(wrong);
                 Vec::new()
@@ -83,25 +179,53 @@ impl Palette {
         }
     }
 
-    /// Completes what can only mean one command.
-    fn complete(&mut self) {
-        let offered: Vec<_> = self.offered().collect();
-        if let [(name, _)] = offered[..] {
-            let (word, takes_more) = name
-                .split_once(' ')
-                .map_or((*name, false), |(word, _)| (word, true));
-            self.text = format!("{word}{}", if takes_more { " " } else { "" });
-        }
+    fn chosen(&self, world: &World) -> Option<&'static Entry> {
+        self.offered(world).get(self.list.row()).copied()
+    }
+
+    fn complete(&mut self, entry: &Entry) {
+        let space = if entry.argument.is_empty() { "" } else { " " };
+        self.line.set(&format!("{}{space}", entry.name));
+        self.list = ListState::default();
+    }
+
+    fn step(&mut self, step: Step, rows: usize) -> Vec<Effect> {
+        self.list.step(step, rows);
+        Vec::new()
+    }
+
+    /// What was typed is another by now.
+    fn changed(&mut self) {
+        self.list = ListState::default();
+        self.wrong = None;
     }
 }
 
-fn id(text: &str) -> Result<JobId, String> {
-    text.parse().map_err(|_| format!("{text:?} is no whole job id"))
-}
-
-fn theme(text: &str) -> Result<ThemeName, String> {
-    let found = ThemeName::ALL.into_iter().find(|theme| theme.name() == text);
-    found.ok_or_else(|| format!("{text:?} is no theme: dark, light or contrast"))
+/// `▸ job ID           one job                    $ odd jobs get ID --timeline`
+fn row(entry: &Entry, is_chosen: bool, world: &World, columns: usize) -> Line<'static> {
+    let theme = world.theme;
+    let pointer = if is_chosen { theme.pointer() } else { " " };
+    let name = format!("{} {}", entry.name, entry.argument);
+    let mut line = Line::from(vec![
+        Span::styled(
+            format!("{pointer} {} ", fit::left(name.trim_end(), NAME)),
+            theme.accent(),
+        ),
+        Span::styled(entry.does, theme.text()),
+    ]);
+    let command = format!("$ {}{} ", entry.command, world.of_instance);
+    let gap = columns.saturating_sub(line.width() + fit::width(&command));
+    if !entry.command.is_empty() && gap > 1 {
+        line.push_span(Span::styled(
+            format!("{}{command}", " ".repeat(gap)),
+            theme.muted(),
+        ));
+    }
+    if is_chosen {
+        line.style(theme.chosen())
+    } else {
+        line
+    }
 }
 
 impl Screen for Palette {
@@ -111,79 +235,93 @@ impl Screen for Palette {
 
     fn draw(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
         let theme = world.theme;
-        let offered: Vec<_> = self.offered().collect();
-        let height = u16::try_from(offered.len() + 1).unwrap_or(1).min(area.height);
+        let offered = self.offered(world);
+        let height = u16::try_from(offered.len().max(1) + 1)
+            .unwrap_or(u16::MAX)
+            .min(area.height);
         let area = Rect {
             y: area.bottom() - height,
             height,
             ..area
         };
+        let rows = Rect {
+            height: height.saturating_sub(1),
+            ..area
+        };
         frame.render_widget(Clear, area);
-        let mut lines: Vec<Line<'_>> = offered
-            .iter()
-            .map(|(name, does)| {
-                Line::from(vec![
-                    Span::styled(format!("  {} ", fit::left(name, 16)), theme.accent()),
-                    Span::styled(*does, theme.muted()),
-                ])
-            })
+        let columns = usize::from(area.width);
+        let visible = self.list.visible(rows, offered.len());
+        let mut lines: Vec<Line<'_>> = visible
+            .map(|at| row(offered[at], at == self.list.row(), world, columns))
             .collect();
-        let wrong = self
-            .wrong
-            .as_deref()
-            .map(|wrong| format!("   {wrong}"))
-            .unwrap_or_default();
-        lines.push(Line::from(vec![
-            Span::styled(" :", theme.accent()),
-            Span::styled(self.text.clone(), theme.strong()),
-            Span::styled(wrong, theme.tone(Tone::Bad)),
-        ]));
+        if offered.is_empty() && rows.height > 0 {
+            lines.push(Line::styled("  no command begins so", theme.muted()));
+        }
+        let mut typed = vec![Span::styled(" :", theme.accent())];
+        let room = columns.saturating_sub(2);
+        typed.extend(self.line.spans(self.line.width().min(room), theme.strong(), true));
+        if let Some(wrong) = &self.wrong {
+            typed.push(Span::styled(format!("  {wrong}"), theme.tone(Tone::Bad)));
+        }
+        lines.push(Line::from(typed));
         frame.render_widget(Paragraph::new(lines).style(theme.base()), area);
-        let column = u16::try_from(fit::width(&self.text) + 2).unwrap_or(u16::MAX);
-        frame.set_cursor_position(Position::new(
-            area.x.saturating_add(column),
-            area.bottom().saturating_sub(1),
-        ));
     }
 
     fn hints(&self, _world: &World) -> Vec<Hint> {
-        vec![hint("↵", "do it"), hint("Tab", "complete"), hint("Esc", "close")]
+        vec![
+            hint("↵", "do it"),
+            hint("↑↓", "choose"),
+            hint("Tab", "complete"),
+            hint("Esc", "close"),
+        ]
     }
 
-    fn command(&self, _world: &World) -> String {
-        "odd --help".to_owned()
+    fn command(&self, world: &World) -> String {
+        let command = self.chosen(world).map_or("", |entry| entry.command);
+        if command.is_empty() { "odd --help" } else { command }.to_owned()
     }
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
-        self.wrong = None;
+        let rows = self.offered(world).len();
         Some(match key.code {
             KeyCode::Enter => self.enter(world),
             KeyCode::Esc => vec![Effect::Back],
+            KeyCode::Backspace if self.line.text().is_empty() => vec![Effect::Back],
             KeyCode::Tab => {
-                self.complete();
-                Vec::new()
-            }
-            KeyCode::Backspace => {
-                if self.text.pop().is_none() {
-                    return Some(vec![Effect::Back]);
+                if let Some(entry) = self.chosen(world) {
+                    self.complete(entry);
                 }
                 Vec::new()
             }
+            KeyCode::Down => self.step(Step::Rows(1), rows),
+            KeyCode::Up => self.step(Step::Rows(-1), rows),
+            KeyCode::PageDown => self.step(Step::Pages(1), rows),
+            KeyCode::PageUp => self.step(Step::Pages(-1), rows),
             _ => {
-                if let Some(letter) = plain(key)
-                    && self.text.chars().count() < LONGEST
-                {
-                    self.text.push(letter);
+                let before = self.line.text().len();
+                self.line.key(key);
+                if self.line.text().len() != before {
+                    self.changed();
                 }
                 Vec::new()
             }
         })
     }
 
+    /// A click carries a command out; beside them it means nothing.
+    fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        let rows = self.offered(world).len();
+        let pointed = self.list.mouse(event, rows);
+        let is_click = event.kind == MouseEventKind::Down(MouseButton::Left);
+        match self.chosen(world) {
+            Some(entry) if is_click && pointed != Pointed::Nothing => self.carry_out_or_tell(entry, world),
+            _ => Vec::new(),
+        }
+    }
+
     fn paste(&mut self, text: &str, _world: &World) {
-        let room = LONGEST.saturating_sub(self.text.chars().count());
-        self.text
-            .extend(text.chars().filter(|c| !c.is_control()).take(room));
+        self.line.paste(text);
+        self.changed();
     }
 
     fn is_overlay(&self) -> bool {
@@ -192,5 +330,121 @@ impl Screen for Palette {
 
     fn takes_text(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bed::{self, SIZES, drawn, place_of, press, press_key};
+
+    fn typed(text: &str, world: &World) -> Palette {
+        let mut palette = Palette::new();
+        for letter in text.chars() {
+            press(&mut palette, world, letter);
+        }
+        palette
+    }
+
+    /// What opens after Enter.
+    fn opened(text: &str, world: &World) -> &'static str {
+        match &press_key(&mut typed(text, world), world, KeyCode::Enter)[..] {
+            [Effect::Back, Effect::Push(screen)] => screen.title(),
+            _ => "",
+        }
+    }
+
+    #[test]
+    fn commands_are_offered_with_what_does_the_same() {
+        let world = bed::world();
+        for size in SIZES {
+            let mut palette = Palette::new();
+            insta::assert_snapshot!(format!("palette_{}", size.0), drawn(&mut palette, &world, size));
+        }
+        insta::assert_snapshot!(
+            "palette_filtered",
+            drawn(&mut typed("theme ", &world), &world, (80, 24))
+        );
+        let mut nothing = typed("nonsense", &world);
+        press_key(&mut nothing, &world, KeyCode::Enter);
+        insta::assert_snapshot!("palette_nothing", drawn(&mut nothing, &world, (80, 24)));
+    }
+
+    #[test]
+    fn a_beginning_will_do_and_the_arrows_choose() {
+        let world = bed::world();
+        assert_eq!(opened("dead-letters", &world), "dead letters");
+        assert_eq!(opened("al", &world), "alerts");
+        let mut palette = typed("l", &world);
+        press_key(&mut palette, &world, KeyCode::Down);
+        let effects = press_key(&mut palette, &world, KeyCode::Enter);
+        assert!(matches!(&effects[..], [Effect::Back, Effect::Push(screen)] if screen.title() == "logs"));
+        let quit = press_key(&mut typed("q", &world), &world, KeyCode::Enter);
+        assert!(matches!(quit[..], [Effect::Back, Effect::Quit]));
+        let nothing = press_key(&mut Palette::new(), &world, KeyCode::Enter);
+        assert!(matches!(nothing[..], [Effect::Back]));
+    }
+
+    #[test]
+    fn a_job_is_named_by_the_beginning_of_its_id() {
+        let world = bed::world();
+        assert_eq!(opened("job 9f31c2ab", &world), "jobs of that name");
+        assert_eq!(opened("job 9f31c2ab-0000-4000-8000-000000000001", &world), "job");
+        let mut palette = typed("j", &world);
+        assert!(press_key(&mut palette, &world, KeyCode::Enter).is_empty());
+        assert_eq!(palette.line.text(), "job ", "what is missing is to be typed");
+        assert!(press_key(&mut palette, &world, KeyCode::Enter).is_empty());
+        palette.paste("zz\n", &world);
+        assert!(press_key(&mut palette, &world, KeyCode::Enter).is_empty());
+        assert!(drawn(&mut palette, &world, (80, 24)).contains("an id is a UUID"));
+    }
+
+    #[test]
+    fn a_theme_is_told_with_its_command() {
+        let world = bed::world();
+        let effects = press_key(&mut typed("theme light", &world), &world, KeyCode::Enter);
+        let [
+            Effect::Back,
+            Effect::Notice(_, text),
+            Effect::Theme(ThemeName::Light),
+        ] = &effects[..]
+        else {
+            panic!("no theme");
+        };
+        assert!(text.ends_with("$ odd watch --theme light"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_permitted_is_not_offered() {
+        let mut world = bed::world();
+        world.mode = Mode::ServerReadOnly;
+        let shown = drawn(&mut Palette::new(), &world, (80, 24));
+        assert!(
+            !shown.contains("launcher") && !shown.contains("a new task"),
+            "{shown}"
+        );
+        assert_eq!(opened("new", &world), "");
+    }
+
+    #[test]
+    fn a_click_carries_out_and_beside_the_list_does_nothing() {
+        let world = bed::world();
+        let mut palette = Palette::new();
+        let picture = drawn(&mut palette, &world, (80, 24));
+        let (column, row) = place_of(&picture, "user interfaces");
+        assert!(bed::click(&mut palette, &world, column, 0).is_empty());
+        assert!(bed::click(&mut palette, &world, column, 23).is_empty());
+        let effects = bed::click(&mut palette, &world, column, row);
+        assert!(
+            matches!(&effects[..], [Effect::Back, Effect::Push(screen)] if screen.title() == "interfaces")
+        );
+        let mut low = Palette::new();
+        assert!(!drawn(&mut low, &world, (80, 6)).contains("user interfaces"));
+        for _ in 0..5 {
+            assert!(bed::turn(&mut low, &world, true).is_empty());
+        }
+        let picture = drawn(&mut low, &world, (80, 6));
+        let (column, row) = place_of(&picture, "user interfaces");
+        assert_eq!(bed::click(&mut low, &world, column, row).len(), 2);
     }
 }

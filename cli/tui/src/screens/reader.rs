@@ -56,3 +56,33 @@ impl Screen for Reader {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyCode;
+
+    use super::*;
+    use crate::bed::{self, SIZES, drawn, press, press_key};
+
+    #[test]
+    fn a_text_is_read_from_end_to_end_and_copied_whole() {
+        let world = bed::world();
+        let numbers: Vec<u32> = (1..=100).collect();
+        let text = Pager::json(&serde_json::json!({ "type": "resize", "numbers": numbers }));
+        let mut reader = Reader::new(
+            "job.executed of 9f31c2ab",
+            text,
+            "odd events --job 9f31c2ab --output json",
+        );
+        for size in SIZES {
+            insta::assert_snapshot!(format!("reader_{}", size.0), drawn(&mut reader, &world, size));
+        }
+        drawn(&mut reader, &world, (80, 24));
+        press_key(&mut reader, &world, KeyCode::End);
+        assert!(drawn(&mut reader, &world, (80, 24)).contains("100"));
+        bed::turn(&mut reader, &world, false);
+        assert!(drawn(&mut reader, &world, (80, 24)).contains("81-102 of 105"));
+        let copied = press(&mut reader, &world, 'y');
+        assert!(matches!(&copied[..], [Effect::Copy(_, text)] if text.lines().count() == 105));
+    }
+}
