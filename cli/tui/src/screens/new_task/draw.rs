@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Padding, Paragraph};
 
 use super::form::{Field, Form};
-use super::{NewTask, Stage, advice};
+use super::{NewTask, Stage, advice, jobs};
 use crate::fit;
 use crate::frame::region;
 use crate::screens::splash;
@@ -19,8 +19,9 @@ use crate::world::{Failure, World};
 const WIDEST: u16 = 118;
 /// Columns of a label.
 const LABEL: usize = 11;
-/// Columns of a type, and of another field.
+/// Columns of a type, of a time to begin at, and of another field.
 const TYPE: usize = 30;
+const START: usize = 27;
 const SHORT: usize = 10;
 /// Lines that tell what is wrong, at least and at most.
 const SAID: (u16, u16) = (3, 9);
@@ -82,7 +83,7 @@ fn lines<'a>(task: &NewTask, world: &World, columns: usize) -> Vec<Line<'a>> {
     vec![
         Line::from(first),
         row(&[Field::Attempts, Field::Backoff, Field::Timeout]),
-        row(&[Field::Delay, Field::Count]),
+        row(&[Field::Start, Field::Count]),
         Line::from(last),
     ]
 }
@@ -90,32 +91,26 @@ fn lines<'a>(task: &NewTask, world: &World, columns: usize) -> Vec<Line<'a>> {
 /// Label and text of a field. The one that takes keys has a pointer and a cursor; an empty one shows what it stands for.
 fn field_spans<'a>(task: &NewTask, field: Field, world: &World) -> Vec<Span<'a>> {
     let theme = world.theme;
-    let width = if field == Field::Type { TYPE } else { SHORT };
-    let text = task.form.text(field);
-    let focus = task.focus == field;
-    let shown = if focus {
-        // The end is what is typed at.
-        let cursor = if theme.unicode() { "▏" } else { "_" };
-        let over = text.chars().count().saturating_sub(width - 2);
-        let end: String = text.chars().skip(over).collect();
-        fit::left(&format!("{end}{cursor}"), width)
-    } else if text.is_empty() {
-        fit::left(field.default(), width)
-    } else {
-        fit::left(text, width)
+    let width = match field {
+        Field::Type => TYPE,
+        Field::Start => START,
+        _ => SHORT,
     };
-    let style = match (focus, text.is_empty()) {
-        (true, _) => theme.chosen(),
-        (false, true) => theme.muted(),
-        (false, false) => theme.strong(),
+    let line = task.form.line(field);
+    let focus = task.focus == field;
+    let shown = match (focus, line.text().is_empty()) {
+        (true, _) => line.spans(width, theme.chosen(), true),
+        (false, true) => vec![Span::styled(fit::left(field.default(), width), theme.muted())],
+        (false, false) => line.spans(width, theme.strong(), false),
     };
     let pointer = if focus { theme.pointer() } else { " " };
-    vec![
+    let mut spans = vec![
         Span::styled(fit::left(field.label(), LABEL), theme.muted()),
         Span::styled(format!("{pointer} "), theme.accent()),
-        Span::styled(shown, style),
-        Span::raw("  "),
-    ]
+    ];
+    spans.extend(shown);
+    spans.push(Span::raw("  "));
+    spans
 }
 
 /// What there is to say: what is wrong, what is asked, what was answered.
@@ -125,12 +120,18 @@ fn said<'a>(task: &NewTask, world: &World, columns: usize) -> (Tone, Vec<Line<'a
         let text = "This dashboard only looks (--read-only): nothing is submitted from here.";
         return (Tone::Attention, vec![Line::styled(text, theme.text())]);
     }
-    if matches!(task.stage, Stage::Submitting) {
+    if let Stage::Submitting { count, is_leaving } = task.stage {
         let text = format!(
-            "{} asking the gateway, for 2 s at most a request",
-            splash::spinner(world)
+            "{} submitting {}, for 2 s at most a request",
+            splash::spinner(world),
+            jobs(count)
         );
-        return (Tone::Accent, vec![Line::styled(text, theme.accent())]);
+        let mut lines = vec![Line::styled(text, theme.accent())];
+        if is_leaving {
+            let text = "Esc again leaves: it goes on, and how it ends is told at the foot.";
+            lines.push(Line::styled(text, theme.tone(Tone::Attention)));
+        }
+        return (Tone::Accent, lines);
     }
     if let Stage::Refused(failure) = &task.stage {
         return (Tone::Bad, refused(failure, world, columns));
@@ -146,10 +147,7 @@ fn said<'a>(task: &NewTask, world: &World, columns: usize) -> (Tone, Vec<Line<'a
 
 fn well<'a>(form: &Form, count: u32, world: &World) -> Vec<Line<'a>> {
     let theme = world.theme;
-    let jobs = match count {
-        1 => "one job".to_owned(),
-        many => format!("{} jobs", format::count(u64::from(many))),
-    };
+    let jobs = jobs(count);
     let bytes = format::bytes(u64::try_from(form.payload.len()).unwrap_or(u64::MAX));
     vec![Line::from(vec![
         Span::styled(format!("{} ", theme.glyph(Glyph::Ok)), theme.tone(Tone::Ok)),

@@ -1,11 +1,14 @@
 //! The fields of the form, and what is wrong with them.
 
-use odd_contracts::FieldError;
+use std::time::Duration;
+
 use odd_contracts::schema::{Schema, validate};
+use odd_contracts::{FieldError, Timestamp};
 use odd_look::{duration, format};
 use serde_json::{Map, Value, json};
 
 use super::payload::Payload;
+use crate::screens::line_edit::LineEdit;
 
 /// Most jobs at once.
 pub(super) const MOST_JOBS: u32 = 100_000;
@@ -26,7 +29,8 @@ pub(super) enum Field {
     Attempts,
     Backoff,
     Timeout,
-    Delay,
+    /// Not before: a time to wait, or an instant.
+    Start,
     Count,
     Submit,
 }
@@ -38,7 +42,7 @@ impl Field {
         Self::Attempts,
         Self::Backoff,
         Self::Timeout,
-        Self::Delay,
+        Self::Start,
         Self::Count,
         Self::Submit,
     ];
@@ -56,7 +60,7 @@ impl Field {
             Self::Attempts => "attempts",
             Self::Backoff => "backoff",
             Self::Timeout => "time limit",
-            Self::Delay => "delay",
+            Self::Start => "delay / at",
             Self::Count => "count",
             Self::Submit => "submit",
         }
@@ -68,7 +72,7 @@ impl Field {
             Self::Attempts => "3",
             Self::Backoff => "500ms",
             Self::Timeout => "30s",
-            Self::Delay => "none",
+            Self::Start => "at once",
             Self::Count => "1",
             Self::Type | Self::Payload | Self::Submit => "",
         }
@@ -80,15 +84,14 @@ impl Field {
             Self::Attempts => Some(("--max-attempts", "maxAttempts")),
             Self::Backoff => Some(("--backoff", "backoffMs")),
             Self::Timeout => Some(("--job-timeout", "timeoutMs")),
-            Self::Delay => Some(("--delay", "delayMs")),
-            Self::Type | Self::Payload | Self::Count | Self::Submit => None,
+            Self::Type | Self::Payload | Self::Start | Self::Count | Self::Submit => None,
         }
     }
 }
 
 /// What was typed.
 pub(super) struct Form {
-    texts: [String; Field::ALL.len()],
+    lines: [LineEdit; Field::ALL.len()],
     pub(super) payload: Payload,
 }
 
@@ -98,7 +101,7 @@ pub(super) type Order = (Value, u32);
 impl Form {
     pub(super) fn new(job_type: &str) -> Self {
         let mut form = Self {
-            texts: Default::default(),
+            lines: std::array::from_fn(|_| LineEdit::new(LONGEST)),
             payload: Payload::new("{}"),
         };
         form.set(Field::Type, job_type);
@@ -106,22 +109,38 @@ impl Form {
     }
 
     pub(super) fn text(&self, field: Field) -> &str {
-        &self.texts[field as usize]
+        self.line(field).text()
     }
 
     pub(super) fn set(&mut self, field: Field, text: &str) {
-        text.clone_into(&mut self.texts[field as usize]);
+        self.line_mut(field).set(text);
     }
 
-    /// Types text at the end of a field, as far as there is room.
-    pub(super) fn push(&mut self, field: Field, text: &str) {
-        let into = &mut self.texts[field as usize];
-        let room = LONGEST.saturating_sub(into.chars().count());
-        into.extend(text.chars().filter(|c| !c.is_control()).take(room));
+    /// The line of a field, with its cursor.
+    pub(super) const fn line(&self, field: Field) -> &LineEdit {
+        &self.lines[field as usize]
     }
 
-    pub(super) fn pop(&mut self, field: Field) {
-        self.texts[field as usize].pop();
+    pub(super) const fn line_mut(&mut self, field: Field) -> &mut LineEdit {
+        &mut self.lines[field as usize]
+    }
+
+    /// When it is to begin, where that is not at once.
+    fn start(&self) -> Result<Option<Start>, FieldError> {
+        let text = self.text(Field::Start).trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if is_instant(text) {
+            let wrong = "must be a time such as 2026-01-31T12:00:00Z, or a time to wait such as 5m";
+            let at = |_| at("/options/runAt", wrong.to_owned());
+            return text.parse().map(|time| Some(Start::At(time))).map_err(at);
+        }
+        let wait = duration::parse(text).map_err(|message| {
+            let message = format!("{message}; or a time such as 2026-01-31T12:00:00Z");
+            at("/options/delayMs", message)
+        })?;
+        Ok(Some(Start::After(wait)))
     }
 
     /// How many jobs.
@@ -194,6 +213,12 @@ impl Form {
 
     fn options(&self, errors: &mut Vec<FieldError>) -> Map<String, Value> {
         let mut options = Map::new();
+        match self.start() {
+            Ok(None) => {}
+            Ok(Some(Start::After(wait))) => drop(options.insert("delayMs".to_owned(), millis(wait))),
+            Ok(Some(Start::At(time))) => drop(options.insert("runAt".to_owned(), json!(time))),
+            Err(error) => errors.push(error),
+        }
         for field in Field::ALL {
             let (Some((_, name)), text) = (field.names(), self.text(field).trim()) else {
                 continue;
@@ -207,8 +232,7 @@ impl Form {
                     .map(Value::from)
                     .map_err(|_| "must be a whole number".to_owned())
             } else {
-                let time = duration::parse(text);
-                time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into())
+                duration::parse(text).map(millis)
             };
             match read {
                 Ok(value) => drop(options.insert(name.to_owned(), value)),
@@ -235,6 +259,11 @@ impl Form {
                 command.push_str(&format!(" {flag} {}", quoted(text)));
             }
         }
+        match self.text(Field::Start).trim() {
+            "" => {}
+            time if is_instant(time) => command.push_str(&format!(" --at {}", quoted(time))),
+            wait => command.push_str(&format!(" --delay {}", quoted(wait))),
+        }
         match self.count() {
             Ok(1) | Err(_) => {}
             Ok(count) => command.push_str(&format!(" --count {count}")),
@@ -249,6 +278,21 @@ impl Form {
     }
 }
 
+/// When a job is to begin.
+enum Start {
+    After(Duration),
+    At(Timestamp),
+}
+
+/// Whether a text is meant as an instant, and not as a time to wait.
+fn is_instant(text: &str) -> bool {
+    text.contains(['-', ':', 'T'])
+}
+
+fn millis(time: Duration) -> Value {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+}
+
 fn at(path: &str, message: String) -> FieldError {
     FieldError {
         path: path.to_owned(),
@@ -258,7 +302,7 @@ fn at(path: &str, message: String) -> FieldError {
 
 /// As a shell takes it for one word.
 fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
@@ -272,9 +316,9 @@ mod tests {
     #[test]
     fn a_form_makes_a_submission_that_keeps_the_contract() {
         let mut form = Form::new("resize");
-        form.push(Field::Attempts, "5");
-        form.push(Field::Timeout, "1m30s");
-        form.push(Field::Count, "1,000");
+        form.set(Field::Attempts, "5");
+        form.set(Field::Timeout, "1m30s");
+        form.set(Field::Count, "1,000");
         form.payload.paste("{\"it's\": 1}");
         let (submission, count) = form.order().unwrap();
         assert_eq!(count, 1_000);
@@ -290,11 +334,44 @@ mod tests {
     }
 
     #[test]
+    fn it_begins_after_a_time_or_at_one() {
+        let mut form = Form::new("hello");
+        for (text, options, command) in [
+            ("5m", json!({ "delayMs": 300_000 }), "odd submit hello --delay 5m"),
+            (
+                "2026-01-31T12:00:00Z",
+                json!({ "runAt": "2026-01-31T12:00:00.000000Z" }),
+                "odd submit hello --at 2026-01-31T12:00:00Z",
+            ),
+            (
+                "2026-01-31T14:30:00+02:30",
+                json!({ "runAt": "2026-01-31T12:00:00.000000Z" }),
+                "odd submit hello --at 2026-01-31T14:30:00+02:30",
+            ),
+        ] {
+            form.set(Field::Start, text);
+            assert_eq!(form.order().unwrap().0["options"], options);
+            assert_eq!(form.command(), command);
+        }
+        for (text, place) in [
+            ("soon", "/options/delayMs"),
+            ("400d", "/options/delayMs"),
+            ("2026-01-31", "/options/runAt"),
+            ("12:00", "/options/runAt"),
+        ] {
+            form.set(Field::Start, text);
+            let errors = form.order().unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert_eq!(errors[0].path, place);
+        }
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_named_with_its_place() {
         let mut form = Form::new("not a type");
-        form.push(Field::Attempts, "99");
-        form.push(Field::Delay, "soon");
-        form.push(Field::Count, "100001");
+        form.set(Field::Attempts, "99");
+        form.set(Field::Start, "soon");
+        form.set(Field::Count, "100001");
         form.payload.paste("[1]");
         let errors = form.order().unwrap_err();
         let places: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
@@ -315,7 +392,7 @@ mod tests {
         form.payload
             .paste(&format!("{{\"a\":\"{}\"}}", "x".repeat(900_000)));
         assert!(form.order().is_ok());
-        form.push(Field::Count, "1000");
+        form.set(Field::Count, "1000");
         assert!(form.order().unwrap_err()[0].message.contains("together"));
         form.payload.paste(&"y".repeat(300_000));
         assert!(

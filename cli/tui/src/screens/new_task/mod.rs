@@ -8,13 +8,13 @@ mod payload;
 mod tests;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use odd_contracts::{FieldError, JobAccepted};
+use odd_contracts::FieldError;
 use odd_look::format;
 use odd_look::sign::Tone;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::{Confirm, Hint, Job, Screen, hint, plain, with_control};
+use super::{Confirm, Hint, Job, Screen, hint, outcome, with_control};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::world::{Failure, World};
 use form::{Field, Form};
@@ -37,8 +37,13 @@ const MOST_TYPES: usize = 12;
 enum Stage {
     /// It is typed.
     Typing,
-    /// The gateway is asked.
-    Submitting,
+    /// The gateway is asked to take so many.
+    Submitting {
+        /// How many.
+        count: u32,
+        /// Whether somebody wants to leave before it has answered.
+        is_leaving: bool,
+    },
     /// The gateway did not take it.
     Refused(Failure),
 }
@@ -99,7 +104,10 @@ impl NewTask {
         self.form.payload.settle();
         match self.form.order() {
             Ok((submission, count)) => {
-                self.stage = Stage::Submitting;
+                self.stage = Stage::Submitting {
+                    count,
+                    is_leaving: false,
+                };
                 vec![Effect::Ask(Ask::Submit(Box::new(submission), count))]
             }
             Err(errors) => {
@@ -114,14 +122,25 @@ impl NewTask {
         }
     }
 
-    fn leave(&self, world: &World) -> Vec<Effect> {
+    /// While something is submitted, it is said what leaving means: the submission goes on, and how it ends is told wherever
+    /// one is by then.
+    fn leave(&mut self) -> Vec<Effect> {
+        if let Stage::Submitting { count, is_leaving } = &mut self.stage {
+            if std::mem::replace(is_leaving, true) {
+                return vec![Effect::Back];
+            }
+            let jobs = jobs(*count);
+            let text =
+                format!("still submitting {jobs}; Esc again leaves, it goes on and its end is told here");
+            return vec![Effect::Notice(Tone::Attention, text)];
+        }
         if !self.form.is_touched() {
             return vec![Effect::Back];
         }
         vec![Effect::Push(Box::new(Confirm::new(
             "Leave without submitting?",
             "What was typed is lost.",
-            format!("{}{}", self.form.command(), world.of_instance),
+            self.form.command(),
             vec![Effect::Back],
         )))]
     }
@@ -131,7 +150,6 @@ impl NewTask {
         let field = self.focus;
         match key.code {
             KeyCode::Enter => self.focus = field.step(1),
-            KeyCode::Backspace => self.form.pop(field),
             KeyCode::Down if field == Field::Type => self.choose_type(1, world),
             KeyCode::Up if field == Field::Type => {
                 let types = Self::types(world).len();
@@ -139,42 +157,48 @@ impl NewTask {
             }
             KeyCode::Down => self.focus = field.step(1),
             KeyCode::Up => self.focus = field.step(Field::ALL.len() - 1),
-            _ => {
-                if with_control(key) == Some('u') {
-                    self.form.set(field, "");
-                } else if let Some(letter) = plain(key) {
-                    self.form.push(field, letter.encode_utf8(&mut [0; 4]));
-                }
-            }
+            _ => drop(self.form.line_mut(field).key(key)),
         }
     }
 
-    fn answered(&mut self, answer: &Result<Answer, Failure>) -> Vec<Effect> {
-        match answer {
-            Ok(Answer::Submitted(accepted, 1)) => accepted_one(accepted),
-            Ok(Answer::Submitted(_, count)) => {
-                let count = format::count(u64::from(*count));
-                vec![
-                    Effect::Back,
-                    Effect::Notice(Tone::Ok, format!("{count} jobs were accepted")),
-                    Effect::Refresh,
-                ]
+    /// One job is opened; of many it is told that they were accepted.
+    fn answered(&mut self, ask: &Ask, answer: &Result<Answer, Failure>, world: &World) -> Vec<Effect> {
+        let told = match outcome::of(ask, answer, world) {
+            Some(Effect::Notice(tone, words)) => {
+                let command = self.form.command();
+                Some(Effect::Notice(
+                    tone,
+                    outcome::with_command(&words, &command, world),
+                ))
             }
-            Ok(_) => Vec::new(),
+            _ => None,
+        };
+        let mut effects = match answer {
+            Ok(Answer::Submitted(accepted, 1)) => {
+                vec![Effect::Replace(Box::new(Job::new(accepted.job_id)))]
+            }
+            Ok(_) => vec![Effect::Back, Effect::Refresh],
             Err(failure) => {
                 self.stage = Stage::Refused(failure.clone());
-                Vec::new()
+                return Vec::new();
             }
-        }
+        };
+        effects.extend(told);
+        effects
     }
 }
 
-fn accepted_one(accepted: &JobAccepted) -> Vec<Effect> {
-    let id = format::short_id(accepted.job_id);
-    vec![
-        Effect::Replace(Box::new(Job::new(accepted.job_id))),
-        Effect::Notice(Tone::Ok, format!("job {id} was accepted")),
-    ]
+/// `one job`, `1,000 jobs`.
+fn jobs(count: u32) -> String {
+    match count {
+        1 => "one job".to_owned(),
+        many => format!("{} jobs", format::count(u64::from(many))),
+    }
+}
+
+/// `one job is`, `1,000 jobs are`.
+fn are(count: u32) -> String {
+    format!("{} {}", jobs(count), if count == 1 { "is" } else { "are" })
 }
 
 /// The field that a place in a submission belongs to.
@@ -184,7 +208,7 @@ fn field_of(path: &str) -> Field {
         "/options/maxAttempts" => Field::Attempts,
         "/options/backoffMs" => Field::Backoff,
         "/options/timeoutMs" => Field::Timeout,
-        "/options/delayMs" => Field::Delay,
+        "/options/delayMs" | "/options/runAt" => Field::Start,
         "count" => Field::Count,
         _ => Field::Payload,
     }
@@ -216,6 +240,9 @@ impl Screen for NewTask {
     }
 
     fn hints(&self, _world: &World) -> Vec<Hint> {
+        if matches!(self.stage, Stage::Submitting { .. }) {
+            return vec![hint("Esc", "leave")];
+        }
         let mut hints = vec![hint("F2", "submit"), hint("Tab", "next field")];
         if self.focus == Field::Type {
             hints.push(hint("↑ ↓", "types"));
@@ -230,9 +257,9 @@ impl Screen for NewTask {
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
         if key.code == KeyCode::Esc {
-            return Some(self.leave(world));
+            return Some(self.leave());
         }
-        if matches!(self.stage, Stage::Submitting) || !world.mode.changes_jobs() {
+        if matches!(self.stage, Stage::Submitting { .. }) || !world.mode.changes_jobs() {
             return Some(Vec::new());
         }
         let submits = key.code == KeyCode::F(2)
@@ -260,20 +287,20 @@ impl Screen for NewTask {
     }
 
     fn paste(&mut self, text: &str, world: &World) {
-        if matches!(self.stage, Stage::Submitting) || !world.mode.changes_jobs() {
+        if matches!(self.stage, Stage::Submitting { .. }) || !world.mode.changes_jobs() {
             return;
         }
         self.stage = Stage::Typing;
         match self.focus {
             Field::Payload | Field::Submit => self.form.payload.paste(text),
-            field => self.form.push(field, text),
+            field => self.form.line_mut(field).paste(text),
         }
         self.check();
     }
 
-    fn reply(&mut self, reply: &Reply, _world: &World) -> Vec<Effect> {
+    fn reply(&mut self, reply: &Reply, world: &World) -> Vec<Effect> {
         match reply {
-            Reply::Answer(Ask::Submit(..), answer) => self.answered(answer),
+            Reply::Answer(ask @ Ask::Submit(..), answer) => self.answered(ask, answer, world),
             _ => Vec::new(),
         }
     }
@@ -285,11 +312,21 @@ impl Screen for NewTask {
         Vec::new()
     }
 
+    fn unfinished(&self, _world: &World) -> Option<(String, String)> {
+        match &self.stage {
+            Stage::Submitting { count, .. } => Some((
+                format!("Leave while {} submitted?", are(*count)),
+                "What the gateway has accepted by then stays accepted; the rest is not submitted.".to_owned(),
+            )),
+            Stage::Typing | Stage::Refused(_) => None,
+        }
+    }
+
     fn takes_text(&self) -> bool {
         true
     }
 
     fn is_moving(&self) -> bool {
-        matches!(self.stage, Stage::Submitting)
+        matches!(self.stage, Stage::Submitting { .. })
     }
 }

@@ -1,5 +1,5 @@
 use crossterm::event::{KeyCode, KeyModifiers};
-use odd_contracts::JobStatus;
+use odd_contracts::{JobAccepted, JobStatus};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -107,9 +107,11 @@ fn one_job_is_opened_and_many_are_told() {
         answer(&mut task, &world, accepted(1))[..],
         [Effect::Replace(_), Effect::Notice(Tone::Ok, _)]
     ));
+    task.form.set(Field::Count, "1000");
     let effects = answer(&mut task, &world, accepted(1_000));
     assert!(
-        matches!(&effects[..], [Effect::Back, Effect::Notice(Tone::Ok, text), Effect::Refresh] if text == "1,000 jobs were accepted")
+        matches!(&effects[..], [Effect::Back, Effect::Refresh, Effect::Notice(Tone::Ok, text)]
+            if text == "1,000 jobs were accepted   $ odd submit hello --count 1000")
     );
 }
 
@@ -152,6 +154,56 @@ fn leaving_asks_where_something_was_typed() {
         bed::press_key(&mut task, &world, KeyCode::Esc)[..],
         [Effect::Push(_)]
     ));
+}
+
+#[test]
+fn leaving_while_it_is_submitted_says_what_that_means_first() {
+    let world = bed::world();
+    let mut task = NewTask::new();
+    task.form.set(Field::Count, "1000");
+    bed::press_key(&mut task, &world, KeyCode::F(2));
+    assert!(task.unfinished(&world).unwrap().0.contains("1,000 jobs are"));
+    let told = bed::press_key(&mut task, &world, KeyCode::Esc);
+    assert!(
+        matches!(&told[..], [Effect::Notice(Tone::Attention, text)] if text.contains("still submitting 1,000 jobs"))
+    );
+    assert!(bed::drawn(&mut task, &world, (80, 24)).contains("Esc again leaves"));
+    assert!(matches!(
+        bed::press_key(&mut task, &world, KeyCode::Esc)[..],
+        [Effect::Back]
+    ));
+    let mut task = NewTask::new();
+    bed::press_key(&mut task, &world, KeyCode::F(2));
+    bed::press_key(&mut task, &world, KeyCode::Esc);
+    answer(
+        &mut task,
+        &world,
+        refusal("http://g/jobs answered 503: no confirm within 2 s"),
+    );
+    assert!(task.unfinished(&world).is_none());
+    assert!(
+        bed::drawn(&mut task, &world, (80, 24)).contains("answered 503"),
+        "it can be mended"
+    );
+}
+
+#[test]
+fn fields_are_edited_where_the_cursor_stands() {
+    let world = bed::world();
+    let mut task = NewTask::new();
+    for key in [
+        KeyCode::Home,
+        KeyCode::Delete,
+        KeyCode::Char('j'),
+        KeyCode::End,
+        KeyCode::Char('w'),
+    ] {
+        bed::press_key(&mut task, &world, key);
+    }
+    assert_eq!(task.form.text(Field::Type), "jellow");
+    let word = KeyEvent::new(KeyCode::Char('w'), KeyModifiers::CONTROL);
+    task.key(word, &world);
+    assert_eq!(task.form.text(Field::Type), "");
 }
 
 #[test]
