@@ -5,7 +5,7 @@ use std::time::Duration;
 use odd_look::format;
 use odd_look::sign::{Glyph, Tone};
 use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::layout::{Alignment, Constraint, Layout, Margin, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::choice::Engine;
 use super::doctor::{Check, Doctor, State};
 use super::launch::Launch;
 use super::told::{Failed, list, text};
-use super::{Launcher, Outcome, doctor, progress};
+use super::{Launcher, Outcome, Target, doctor, progress};
 use crate::fit;
 use crate::frame::region;
 use crate::screens::splash;
@@ -27,12 +27,17 @@ const TALL: u16 = 36;
 /// Lines of a log that are shown of a failed start.
 const LOG: usize = 6;
 
-/// Everything, from the top: name, choice, what happened last, what the doctor found.
-pub(super) fn choosing(launcher: &Launcher, world: &World, frame: &mut Frame<'_>, area: Rect) {
+/// Everything, from the top: name, choice, what happened last, what the doctor found. Returns what can be clicked.
+pub(super) fn choosing(
+    launcher: &Launcher,
+    world: &World,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> Vec<(Rect, Target)> {
     let area = area.centered_horizontally(Constraint::Max(WIDEST));
     let columns = usize::from(area.width.saturating_sub(4));
     let head = head(world, area.height);
-    let choice = choice(launcher, world, columns);
+    let (choice, mut targets) = choice(launcher, world, columns);
     let last = last(launcher, world, columns);
     let tall = |lines: &[Line<'_>], border: u16| match lines.len() {
         0 => 0,
@@ -47,19 +52,35 @@ pub(super) fn choosing(launcher: &Launcher, world: &World, frame: &mut Frame<'_>
     .areas(area);
     frame.render_widget(Paragraph::new(head).alignment(Alignment::Center), top);
     boxed(frame, world, "Start", choice, middle);
+    placed(&mut targets, middle);
     if !last.is_empty() {
         boxed(frame, world, "Last", last, outcome);
     }
     if bottom.height > 3 {
         let rows = usize::from(bottom.height - 2);
-        boxed(
-            frame,
-            world,
-            "This machine",
-            found(launcher, world, columns, rows),
-            bottom,
-        );
+        let (found, mut checks) = found(launcher, world, columns, rows);
+        boxed(frame, world, "This machine", found, bottom);
+        placed(&mut checks, bottom);
+        targets.append(&mut checks);
     }
+    targets
+}
+
+/// What can be clicked, given by line and column of a box, at its place on the screen; without what has no room there.
+fn placed(targets: &mut Vec<(Rect, Target)>, area: Rect) {
+    let inside = area.inner(Margin::new(2, 1));
+    for (target, _) in targets.iter_mut() {
+        target.x = target.x.saturating_add(inside.x);
+        target.y = target.y.saturating_add(inside.y);
+        *target = target.intersection(inside);
+    }
+    targets.retain(|(target, _)| !target.is_empty());
+}
+
+/// A target on one line of a box.
+fn target(column: usize, line: usize, width: usize, target: Target) -> (Rect, Target) {
+    let [x, y, width] = [column, line, width].map(|at| u16::try_from(at).unwrap_or(u16::MAX));
+    (Rect::new(x, y, width, 1), target)
 }
 
 fn boxed(frame: &mut Frame<'_>, world: &World, title: &str, lines: Vec<Line<'_>>, area: Rect) {
@@ -109,32 +130,47 @@ fn only_looks<'a>(world: &World, columns: usize) -> Vec<Line<'a>> {
     lines
 }
 
+type Clickable<'a> = (Vec<Line<'a>>, Vec<(Rect, Target)>);
+
+/// The engines beside one another.
+fn engines<'a>(chosen: Engine, world: &World) -> (Line<'a>, Vec<(Rect, Target)>) {
+    let theme = world.theme;
+    let mut line = Line::styled("engine  ", theme.muted());
+    let mut targets = Vec::new();
+    for engine in Engine::ALL {
+        let (pointer, style) = if engine == chosen {
+            (theme.pointer(), theme.chosen())
+        } else {
+            (" ", theme.text())
+        };
+        let text = format!(" {pointer} {} ", engine.name());
+        let width = fit::width(&text);
+        targets.push(target(line.width(), 0, width, Target::Engine(engine)));
+        line.push_span(Span::styled(text, style));
+    }
+    (line, targets)
+}
+
 /// What it shall run on.
-fn choice<'a>(launcher: &Launcher, world: &World, columns: usize) -> Vec<Line<'a>> {
+fn choice<'a>(launcher: &Launcher, world: &World, columns: usize) -> Clickable<'a> {
     let theme = world.theme;
     if !world.mode.changes_stack() {
-        return only_looks(world, columns);
+        return (only_looks(world, columns), Vec::new());
     }
     let choice = launcher.choice;
-    let mut engines = vec![Span::styled("engine  ", theme.muted())];
-    for engine in Engine::ALL {
-        if engine == choice.engine {
-            let text = format!(" {} {} ", theme.pointer(), engine.name());
-            engines.push(Span::styled(text, theme.chosen()));
-        } else {
-            engines.push(Span::styled(format!("   {} ", engine.name()), theme.text()));
-        }
-    }
-    let mut lines = vec![Line::from(engines)];
+    let (engines, mut targets) = engines(choice.engine, world);
+    let mut lines = vec![engines];
     let meaning = fit::wrap(choice.engine.meaning(), columns);
     lines.extend(meaning.into_iter().map(|line| Line::styled(line, theme.muted())));
     if choice.has_offline() {
+        targets.push(target(0, lines.len(), columns, Target::Offline));
         let mark = if choice.is_offline() { "[x]" } else { "[ ]" };
         lines.push(Line::from(vec![
             Span::styled(format!("{mark} offline images"), theme.text()),
             Span::styled("  built from Debian packages, without a registry", theme.muted()),
         ]));
     }
+    targets.push(target(0, lines.len(), columns, Target::Start));
     lines.push(Line::from(vec![
         Span::styled("↵ ", theme.accent()),
         Span::styled("starts ", theme.text()),
@@ -144,7 +180,7 @@ fn choice<'a>(launcher: &Launcher, world: &World, columns: usize) -> Vec<Line<'a
             theme.muted(),
         ),
     ]));
-    lines
+    (lines, targets)
 }
 
 /// How the last start or stop ended.
@@ -250,17 +286,18 @@ fn log<'a>(launch: &Launch, failed: &Failed, world: &World, columns: usize) -> V
 }
 
 /// What the doctor found, in so many rows: what is wrong in full, the rest as far as it fits.
-fn found<'a>(launcher: &Launcher, world: &World, columns: usize, rows: usize) -> Vec<Line<'a>> {
+fn found<'a>(launcher: &Launcher, world: &World, columns: usize, rows: usize) -> Clickable<'a> {
     let theme = world.theme;
     let checks = match &launcher.doctor {
-        Doctor::Idle => return Vec::new(),
+        Doctor::Idle => return Clickable::default(),
         Doctor::Looking => {
-            return vec![Line::from(vec![
+            let looking = Line::from(vec![
                 Span::styled(format!("{} ", splash::spinner(world)), theme.accent()),
                 Span::styled("looking at what is needed and what is there", theme.text()),
-            ])];
+            ]);
+            return (vec![looking], Vec::new());
         }
-        Doctor::Away(failed) => return failure(failed, world, columns),
+        Doctor::Away(failed) => return (failure(failed, world, columns), Vec::new()),
         Doctor::Found(checks) => checks,
     };
     let (well, wrong): (Vec<_>, Vec<_>) = checks.iter().partition(|check| check.state == State::Ok);
@@ -273,12 +310,15 @@ fn found<'a>(launcher: &Launcher, world: &World, columns: usize, rows: usize) ->
     let chosen = launcher.chosen.min(wrong.len().saturating_sub(1));
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut from = 0;
+    // Which check each line tells of.
+    let mut of = Vec::new();
     for (at, check) in wrong.iter().enumerate() {
         if at == chosen {
             from = lines.len();
         }
         let marked = at == chosen && wrong.len() > 1;
         lines.extend(in_full(check, marked, width, world, columns));
+        of.resize(lines.len(), at);
     }
     if lines.len() + well.len() <= rows {
         lines.extend(well.iter().map(|check| in_a_line(check, width, world, columns)));
@@ -288,7 +328,9 @@ fn found<'a>(launcher: &Launcher, world: &World, columns: usize, rows: usize) ->
     // The chosen one is always in sight.
     let skip = (lines.len().saturating_sub(rows)).min(from);
     lines.drain(..skip);
-    lines
+    let lines_of = of.into_iter().skip(skip).enumerate();
+    let targets = lines_of.map(|(line, check)| target(0, line, columns, Target::Check(check)));
+    (lines, targets.collect())
 }
 
 fn in_a_line<'a>(check: &Check, width: usize, world: &World, columns: usize) -> Line<'a> {

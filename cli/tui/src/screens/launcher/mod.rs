@@ -12,16 +12,17 @@ mod tests;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_contracts::Timestamp;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use serde_json::Value;
 
 use super::{Confirm, Hint, Screen, Splash, Step, hint, plain};
 use crate::effect::{Effect, Printed, Reply, Run};
+use crate::pager::wheel;
 use crate::world::World;
-use choice::Choice;
+use choice::{Choice, Engine};
 use doctor::Doctor;
 use launch::Launch;
 use told::{Failed, Told};
@@ -63,6 +64,16 @@ enum Outcome {
     NotStopped(Failed),
 }
 
+/// What can be clicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Engine(Engine),
+    Offline,
+    Start,
+    /// One of the checks that did not pass.
+    Check(usize),
+}
+
 /// The screen.
 pub(crate) struct Launcher {
     doctor: Doctor,
@@ -75,6 +86,8 @@ pub(crate) struct Launcher {
     chosen: usize,
     /// First row that is shown of what does not fit.
     scroll: usize,
+    /// Where that was drawn.
+    targets: Vec<(Rect, Target)>,
     /// Whether it was drawn since the last tick: nobody is taken away from another screen.
     seen: bool,
 }
@@ -91,6 +104,7 @@ impl Launcher {
             outcome: None,
             chosen: 0,
             scroll: 0,
+            targets: Vec::new(),
             seen: false,
         }
     }
@@ -189,6 +203,30 @@ impl Launcher {
         Some(Vec::new())
     }
 
+    fn click(&mut self, at: Position, world: &World) -> Vec<Effect> {
+        let hit = self.targets.iter().find(|(area, _)| area.contains(at));
+        match hit.map(|(_, target)| *target) {
+            None => Vec::new(),
+            Some(Target::Engine(engine)) => self.choose(|choice| choice.engine = engine),
+            Some(Target::Offline) => self.choose(Choice::toggle_offline),
+            Some(Target::Start) => self.launch(world),
+            Some(Target::Check(check)) => {
+                self.chosen = check;
+                Vec::new()
+            }
+        }
+    }
+
+    fn turn(&mut self, rows: isize) {
+        if matches!(self.stage, Stage::Choosing) {
+            // One after the other: each of them is several rows high.
+            let step = Step::Rows(rows.signum());
+            self.chosen = step.from(self.chosen, self.doctor.wrong().len(), 5);
+        } else {
+            self.scroll = Step::Rows(rows).from(self.scroll, self.rows(), 5);
+        }
+    }
+
     /// Rows that can be scrolled through.
     fn rows(&self) -> usize {
         match &self.stage {
@@ -260,10 +298,11 @@ impl Screen for Launcher {
 
     fn draw(&mut self, world: &World, frame: &mut Frame<'_>, area: Rect) {
         self.seen = true;
+        self.targets.clear();
         match &self.stage {
             Stage::Launching(launch) => progress::launching(launch, self.scroll, world, frame, area),
             Stage::Ready(launch, _) => progress::ready(launch, self.scroll, world, frame, area),
-            Stage::Choosing => draw::choosing(self, world, frame, area),
+            Stage::Choosing => self.targets = draw::choosing(self, world, frame, area),
             Stage::ToStop => draw::stopping(Duration::ZERO, world, frame, area),
             Stage::Stopping(since) => draw::stopping(world.now.since(*since), world, frame, area),
         }
@@ -325,13 +364,13 @@ impl Screen for Launcher {
         }
     }
 
-    fn mouse(&mut self, event: MouseEvent, _world: &World) -> Vec<Effect> {
-        let step = match event.kind {
-            MouseEventKind::ScrollDown => Step::Rows(1),
-            MouseEventKind::ScrollUp => Step::Rows(-1),
-            _ => return Vec::new(),
-        };
-        self.scroll = step.from(self.scroll, self.rows(), 5);
+    fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        if let Some(rows) = wheel(event) {
+            self.turn(rows);
+        }
+        if event.kind == MouseEventKind::Down(MouseButton::Left) {
+            return self.click(Position::new(event.column, event.row), world);
+        }
         Vec::new()
     }
 

@@ -270,6 +270,57 @@ fn a_stack_is_stopped_at_once() {
     snapshots("stopped", &mut launcher, &world);
 }
 
+/// Clicks on a text of what is shown.
+fn click(launcher: &mut Launcher, world: &World, text: &str) -> Vec<Effect> {
+    let (column, row) = bed::place_of(&bed::drawn(launcher, world, (80, 24)), text);
+    bed::click(launcher, world, column, row)
+}
+
+#[test]
+fn what_is_shown_is_chosen_by_clicks() {
+    let mut world = bed::empty();
+    let mut launcher = examined(&world, include_str!("recorded/doctor-no-docker-no-port.json"));
+    let run = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Run(run)] => run.arguments.join(" "),
+        _ => String::new(),
+    };
+    assert!(run(click(&mut launcher, &world, "docker  ")).starts_with("doctor "));
+    assert_eq!(launcher.choice.engine, Engine::Docker);
+    assert!(run(click(&mut launcher, &world, "offline images")).contains("--offline"));
+    doctor_answers(
+        &mut launcher,
+        &world,
+        include_str!("recorded/doctor-no-docker-no-port.json"),
+    );
+    bed::turn(&mut launcher, &world, true);
+    assert_eq!(launcher.chosen, 1);
+    let copied = |launcher: &mut Launcher, world: &World| match &bed::press(launcher, world, 'C')[..] {
+        [Effect::Copy(_, text)] => text.clone(),
+        _ => String::new(),
+    };
+    let second = copied(&mut launcher, &world);
+    bed::turn(&mut launcher, &world, false);
+    assert_ne!(copied(&mut launcher, &world), second);
+    click(&mut launcher, &world, &format!("try: {second}"));
+    assert_eq!(launcher.chosen, 1, "a click chooses a check");
+    for (column, row) in [(0, 0), (79, 23), (79, 3)] {
+        assert!(bed::click(&mut launcher, &world, column, row).is_empty());
+    }
+    world.mode = Mode::ReadOnly;
+    bed::drawn(&mut launcher, &world, (80, 24));
+    assert!(
+        launcher
+            .targets
+            .iter()
+            .all(|(_, target)| matches!(target, Target::Check(_)))
+    );
+    world.mode = Mode::Full;
+    let started = run(click(&mut launcher, &world, "starts observatory"));
+    assert!(started.starts_with("up --engine docker --offline"), "{started}");
+    bed::drawn(&mut launcher, &world, (80, 24));
+    assert!(launcher.targets.is_empty(), "there is nothing to choose any more");
+}
+
 #[test]
 fn looking_only_starts_nothing() {
     let mut world = bed::empty();
