@@ -75,7 +75,9 @@ fn look_at_all_of_the_job(pty: &mut Pty) {
         pty.send("\t");
         let title = format!(" {part} ");
         pty.wait_until(LONG, part, |screen| {
-            let drawn = screen.lines().any(|line| line.contains('┌') && line.contains(&title));
+            let drawn = screen
+                .lines()
+                .any(|line| line.contains('┌') && line.contains(&title));
             (drawn && screen.contains(told)).then_some(())
         });
     }

@@ -87,10 +87,7 @@ fn ascii_is_ascii_alone() {
     }
     pty.wait_for_text(LONG, "\"text\"");
     back(&mut pty);
-    for (key, text) in [
-        ("U", "nterfaces"),
-        ("?", "these keys"),
-    ] {
+    for (key, text) in [("U", "nterfaces"), ("?", "these keys")] {
         pty.send(key);
         pty.wait_until(LONG, text, |screen| {
             (screen.contains(text) && !footer(screen).contains("filter")).then_some(())

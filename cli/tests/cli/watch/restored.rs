@@ -65,12 +65,7 @@ fn by_a_key_or_a_signal() {
         assert_eq!(pty.wait_exit(LONG), 0, "{key:?}");
         assert_restored(&pty);
     }
-    for signal in [
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-    ] {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
         let mut pty = start();
         pty.signal(signal);
         // Asked to end, it has ended in good order.
