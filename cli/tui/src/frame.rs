@@ -80,7 +80,7 @@ pub(crate) fn header(frame: &mut Frame<'_>, world: &World) {
 /// Whose state it is and how it is, in the first wording that fits.
 fn system(world: &World, room: usize) -> Line<'static> {
     let theme = world.theme;
-    let name = vec![
+    let name = [
         Span::styled(" ODD ", theme.accent()),
         Span::styled(fit::cut(&world.instance, 24).into_owned(), theme.strong()),
         Span::raw(" "),

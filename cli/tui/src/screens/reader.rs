@@ -1,8 +1,11 @@
 //! One text, to be read: whole, scrollable, and copied by a key.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use uuid::Uuid;
 
 use super::{Hint, Screen, hint, plain};
 use crate::effect::Effect;
@@ -14,15 +17,20 @@ pub(crate) struct Reader {
     heading: String,
     text: Pager,
     command: String,
+    subject: Uuid,
 }
 
 impl Reader {
     /// Shows `text` under `heading`; `command` is the command that shows the same.
     pub(crate) fn new(heading: impl Into<String>, text: Pager, command: impl Into<String>) -> Self {
+        let heading = heading.into();
+        let mut hash = DefaultHasher::new();
+        (&heading, text.copied()).hash(&mut hash);
         Self {
-            heading: heading.into(),
+            heading,
             text,
             command: command.into(),
+            subject: Uuid::from_u128(hash.finish().into()),
         }
     }
 }
@@ -42,6 +50,11 @@ impl Screen for Reader {
 
     fn command(&self, _world: &World) -> String {
         self.command.clone()
+    }
+
+    /// Another text is another screen.
+    fn subject(&self) -> Option<Uuid> {
+        Some(self.subject)
     }
 
     fn key(&mut self, key: KeyEvent, _world: &World) -> Option<Vec<Effect>> {

@@ -7,6 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::super::scrolled;
 use super::line::{LogLine, find};
@@ -63,15 +64,31 @@ impl Logs {
             frame.render_widget(Paragraph::new(text).style(theme.muted()), inner);
             return;
         }
-        self.page = usize::from(inner.height);
+        self.area = inner;
+        let (count, page, width) = (
+            self.ring.len(),
+            usize::from(inner.height),
+            usize::from(inner.width),
+        );
         let chosen = self.place();
-        self.first = scrolled(self.first, chosen, self.page).min(self.ring.len().saturating_sub(self.page));
-        let width = usize::from(inner.width);
-        let visible = self.first..self.ring.len().min(self.first + self.page);
+        let first = scrolled(self.ring.place(self.first), chosen, page).min(count.saturating_sub(page));
+        self.first = self.ring.number(first).unwrap_or(0);
+        let visible = first..count.min(first + page);
+        self.room = width.saturating_sub(taken(width));
+        self.shift = self.shift.min(self.furthest(visible.clone()));
         let lines: Vec<Line<'_>> = visible
             .filter_map(|at| Some(self.row(world, self.ring.get(at)?, at == chosen, width)))
             .collect();
         frame.render_widget(Paragraph::new(lines), inner);
+    }
+
+    /// The shift at which the end of the longest of these lines is in view.
+    fn furthest(&self, visible: std::ops::Range<usize>) -> usize {
+        if self.shift == 0 {
+            return 0;
+        }
+        let widths = visible.filter_map(|at| Some(fit::width(&self.ring.get(at)?.text)));
+        widths.max().unwrap_or(0).saturating_sub(self.room)
     }
 
     /// `12:04:31.204 ● INFO  gateway  message  key=value`
@@ -103,8 +120,7 @@ impl Logs {
             Span::styled(level, theme.tone(line.level.tone())),
             Span::styled(fit::left(&role, ROLE), name_style(theme, &line.role)),
         ];
-        let taken: usize = spans.iter().map(Span::width).sum();
-        let text = fit::cut(&line.text, width.saturating_sub(taken)).into_owned();
+        let text = fit::cut(beyond(&line.text, self.shift), self.room).into_owned();
         spans.extend(marked(&text, &self.search, theme));
         let line = Line::from(spans);
         if is_chosen {
@@ -154,22 +170,52 @@ impl Logs {
             lines.extend(rows.map(|row| Line::styled(format!(" {row}"), theme.tone(Tone::Attention))));
             lines.push(Line::styled(" R starts it again", theme.muted()));
         }
-        let (text, more) = match (&self.typing, self.is_missed) {
-            (Some(typed), _) => (typed, "   ↵ searches, Esc leaves"),
-            (None, _) if self.search.is_empty() => return lines,
-            (None, true) => (&self.search, "   is in no line that is kept"),
-            (None, false) => (&self.search, "   n next, p previous"),
+        let room = width.saturating_sub(32);
+        let (text, more) = match &self.typing {
+            Some(typing) => {
+                let columns = typing.width().min(room);
+                let enter = if theme.unicode() { "↵" } else { "Enter" };
+                let more = format!("   {enter} searches, Esc leaves");
+                (typing.spans(columns, theme.strong(), true), more)
+            }
+            None if self.search.is_empty() => return lines,
+            None => {
+                let more = if self.is_missed {
+                    "   is in no line that is kept"
+                } else {
+                    "   n next, p previous"
+                };
+                let text = fit::cut(&self.search, room).into_owned();
+                (vec![Span::styled(text, theme.strong())], more.to_owned())
+            }
         };
-        lines.push(Line::from(vec![
-            Span::styled(" /", theme.accent()),
-            Span::styled(
-                fit::cut(text, width.saturating_sub(32)).into_owned(),
-                theme.strong(),
-            ),
-            Span::styled(more, theme.muted()),
-        ]));
+        let mut line = Line::styled(" /", theme.accent());
+        line.extend(text);
+        line.push_span(Span::styled(more, theme.muted()));
+        lines.push(line);
         lines
     }
+}
+
+/// Columns before the text of a line.
+const fn taken(width: usize) -> usize {
+    if width >= WIDE {
+        1 + 13 + 8 + ROLE
+    } else {
+        1 + 9 + 2 + ROLE
+    }
+}
+
+/// What is left of a line that begins so many columns to the left.
+fn beyond(text: &str, columns: usize) -> &str {
+    let mut taken = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if taken >= columns {
+            return &text[at..];
+        }
+        taken += fit::width(grapheme);
+    }
+    if columns == 0 { text } else { "" }
 }
 
 /// What is said where no command can be run.
@@ -229,6 +275,14 @@ fn marked(text: &str, search: &str, theme: Theme) -> Vec<Span<'static>> {
 mod tests {
     use super::*;
     use crate::bed;
+
+    #[test]
+    fn a_line_is_seen_from_any_column() {
+        assert_eq!(beyond("resize", 0), "resize");
+        assert_eq!(beyond("resize", 4), "ze");
+        assert_eq!(beyond("日本語", 1), "本語");
+        assert_eq!((beyond("ab", 2), beyond("ab", 9), beyond("", 0)), ("", "", ""));
+    }
 
     #[test]
     fn matches_are_set_off() {

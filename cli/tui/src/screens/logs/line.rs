@@ -1,5 +1,6 @@
 //! One line of a log, as it is kept and shown.
 
+use odd_contracts::JobId;
 use odd_look::sign::{Glyph, Tone};
 use odd_look::text;
 use serde_json::{Map, Value};
@@ -16,6 +17,11 @@ const PLACED: [&str; 7] = [
     "instance",
     "replica",
 ];
+
+/// Fields that name a job.
+const OF_JOB: [&str; 3] = ["job", "job_id", "jobId"];
+/// Characters of an id.
+const ID: usize = 36;
 
 /// How much a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,8 @@ pub(super) struct LogLine {
     pub(super) role: String,
     /// Its container among several that run the role.
     pub(super) replica: u64,
+    /// The job that it speaks of.
+    pub(super) job: Option<JobId>,
     /// `message  key=value`, with nothing in it that steers the terminal.
     pub(super) text: String,
     /// The line as it was printed.
@@ -95,6 +103,7 @@ impl LogLine {
                 level: Level::Unknown,
                 role: String::new(),
                 replica: 1,
+                job: told_job(printed),
                 text: shown(printed),
                 whole: printed.to_owned(),
             },
@@ -110,12 +119,14 @@ impl LogLine {
                 said.push_str(&format!("  {name}={value}"));
             }
         }
+        let mut named = OF_JOB.iter().map(|name| text(name));
         let clock = text("timestamp").split_once('T').map_or("", |(_, time)| time);
         Self {
             at: text::line(clock.get(..12).unwrap_or(clock)).into_owned(),
             level: Level::of(text("level")),
             role: text::line(text("service")).into_owned(),
             replica: document.get("replica").and_then(Value::as_u64).unwrap_or(1),
+            job: named.find_map(id_in).or_else(|| told_job(text("message"))),
             text: shown(&said),
             whole: printed.to_owned(),
         }
@@ -125,6 +136,29 @@ impl LogLine {
     pub(super) const fn size(&self) -> usize {
         self.at.len() + self.role.len() + self.text.len() + self.whole.len()
     }
+}
+
+/// The first id in a text, such as that in `Some(…)`.
+fn id_in(text: &str) -> Option<JobId> {
+    let last = text.len().checked_sub(ID)?;
+    (0..=last).find_map(|at| text.get(at..at + ID)?.parse().ok())
+}
+
+/// The job that is told of as `job ID` or `job=ID`: an id alone may be that of anything.
+fn told_job(text: &str) -> Option<JobId> {
+    let text = text.get(..LONGEST).unwrap_or(text);
+    let mut from = 0;
+    while let Some(at) = find(text, "job", from) {
+        from = at + "job".len();
+        let id = text.get(from + 1..from + 1 + ID).filter(|_| {
+            let after = text.as_bytes()[from];
+            after == b' ' || after == b'='
+        });
+        if let Some(id) = id.and_then(|id| id.parse().ok()) {
+            return Some(id);
+        }
+    }
+    None
 }
 
 fn shown(said: &str) -> String {
@@ -171,6 +205,30 @@ mod tests {
             !format!("{}{}{}", hostile.at, hostile.role, hostile.text)
                 .contains(['\u{1b}', '\u{202e}', '\u{7}'])
         );
+    }
+
+    #[test]
+    fn the_job_of_a_line_is_known_by_its_field_or_by_its_words() {
+        let id = "9f31c2ab-0000-4000-8000-000000000000";
+        let other = "11111111-0000-4000-8000-000000000000";
+        for (printed, has_job) in [
+            (format!(r#"{{"message":"late","job":"{id}"}}"#), true),
+            (format!(r#"{{"message":"put aside","job":"Some({id})"}}"#), true),
+            (format!(r#"{{"message":"event {other}","jobId":"{id}"}}"#), true),
+            (format!(r#"{{"message":"Job {id} failed"}}"#), true),
+            (format!("panicked at job={id}"), true),
+            (
+                format!(r#"{{"message":"event {id}","correlation":"{id}"}}"#),
+                false,
+            ),
+            (format!("the jobs {id}"), false),
+            (r#"{"message":"job","job":"9f31c2ab"}"#.to_owned(), false),
+            (format!("job {}", &id[..35]), false),
+            ("job 日本語日本語日本語日本語日本語".to_owned(), false),
+        ] {
+            let job = LogLine::new(&printed).job.map(|job| job.to_string());
+            assert_eq!(job.as_deref(), has_job.then_some(id), "{printed}");
+        }
     }
 
     #[test]

@@ -6,13 +6,14 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_look::text;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
+use super::line_edit::LineEdit;
 use super::reader::Reader;
-use super::{Hint, Screen, Step, hint, plain};
+use super::{Hint, Job, Screen, Step, hint, plain};
 use crate::effect::{Effect, Printed, Reply, Run};
 use crate::fit;
 use crate::pager::{Ink, Pager, wheel};
@@ -28,6 +29,8 @@ const COMMAND: [&str; 6] = ["logs", "--follow", "--tail", "200", "--output", "nd
 const COMPLAINT: usize = 6;
 /// Most characters that are searched for.
 const LONGEST_SEARCH: usize = 100;
+/// Columns of a step to the side.
+const SIDEWAYS: usize = 16;
 
 /// How the run stands.
 enum State {
@@ -49,11 +52,16 @@ pub(crate) struct Logs {
     follows: bool,
     /// Number of the chosen line.
     chosen: u64,
-    first: usize,
-    page: usize,
+    /// Number of the first line that is visible: lines that are dropped before it move nothing.
+    first: u64,
+    /// Columns of text that are out of view on the left.
+    shift: usize,
+    /// Where lines were drawn, and columns of their text.
+    area: Rect,
+    room: usize,
     /// What is searched for, and what is being typed.
     search: String,
-    typing: Option<String>,
+    typing: Option<LineEdit>,
     is_missed: bool,
 }
 
@@ -67,7 +75,9 @@ impl Logs {
             follows: true,
             chosen: 0,
             first: 0,
-            page: 0,
+            shift: 0,
+            area: Rect::default(),
+            room: 0,
             search: String::new(),
             typing: None,
             is_missed: false,
@@ -90,7 +100,7 @@ impl Logs {
     /// Going to the end follows again; anything else leaves the newest.
     fn step(&mut self, step: Step) {
         let before = self.place();
-        let place = step.from(before, self.ring.len(), self.page);
+        let place = step.from(before, self.ring.len(), usize::from(self.area.height));
         if step == Step::Last {
             self.follows = true;
         } else if place < before {
@@ -127,33 +137,49 @@ impl Logs {
                 self.follows = false;
                 self.is_missed = false;
                 self.go_to(place);
+                self.show_match();
             }
             None => self.is_missed = true,
         }
     }
 
-    fn type_search(&mut self, mut typed: String, key: KeyEvent) {
+    /// Moves to the side where what was found is out of view.
+    fn show_match(&mut self) {
+        let line = self.ring.get(self.place());
+        let found = line.and_then(|line| Some((line, line::find(&line.text, &self.search, 0)?)));
+        let Some((line, at)) = found else { return };
+        let begin = fit::width(&line.text[..at]);
+        let end = begin + fit::width(&self.search);
+        // Before the first drawing nobody knows what is in view.
+        if end <= self.room || self.room == 0 {
+            self.shift = 0;
+        } else if begin <= self.shift || end > self.shift + self.room {
+            self.shift = end.saturating_sub(self.room / 2);
+        }
+    }
+
+    fn key_of_search(&mut self, mut typing: LineEdit, key: KeyEvent) {
         match key.code {
             KeyCode::Enter => {
-                self.search = typed;
+                typing.text().clone_into(&mut self.search);
                 self.is_missed = false;
                 // The newest match first: what is looked for happened lately.
                 self.find(false);
-                return;
             }
-            KeyCode::Esc => return,
-            KeyCode::Backspace => {
-                typed.pop();
-            }
+            KeyCode::Esc => {}
             _ => {
-                if let Some(letter) = plain(key)
-                    && typed.chars().count() < LONGEST_SEARCH
-                {
-                    typed.push(letter);
-                }
+                typing.key(key);
+                self.typing = Some(typing);
             }
         }
-        self.typing = Some(typed);
+    }
+
+    /// The job that the chosen line speaks of, or else the whole of the line.
+    fn open(&self) -> Option<Effect> {
+        match self.ring.get(self.place())?.job {
+            Some(job) => Some(Effect::Push(Box::new(Job::new(job)))),
+            None => self.expand(),
+        }
     }
 
     fn expand(&self) -> Option<Effect> {
@@ -200,17 +226,19 @@ impl Logs {
     /// What a key does that is no step.
     fn key_of_own(&mut self, key: KeyEvent) -> Option<Vec<Effect>> {
         match plain(key)? {
-            '/' => self.typing = Some(String::new()),
+            '/' => self.typing = Some(LineEdit::new(LONGEST_SEARCH)),
             'n' => self.find(true),
             'p' => self.find(false),
             'f' => {
                 self.go_to(self.place());
                 self.follows = !self.follows;
             }
+            'h' => self.shift = self.shift.saturating_sub(SIDEWAYS),
+            'l' => self.shift += SIDEWAYS,
             'x' => return Some(self.expand().into_iter().collect()),
             'y' => {
                 let line = self.ring.get(self.place())?;
-                return Some(vec![Effect::Copy("the line", line.whole.clone())]);
+                return Some(vec![Effect::Copy("the line", copied(&line.whole))]);
             }
             '0' => self.choose_role(None),
             digit @ '1'..='9' => {
@@ -248,8 +276,17 @@ impl Screen for Logs {
             hints.push(hint("n", "next"));
             hints.push(hint("p", "previous"));
         }
+        match self.ring.get(self.place()) {
+            Some(line) if line.job.is_some() => {
+                hints.push(hint("↵", "its job"));
+                hints.push(hint("x", "whole line"));
+            }
+            Some(_) => hints.push(hint("↵", "whole line")),
+            None => {}
+        }
         hints.push(hint("Tab", "one role"));
-        hints.push(hint("x", "whole line"));
+        hints.push(hint("←→", "sideways"));
+        hints.push(hint("y", "copy line"));
         if matches!(self.state, State::Ended(_)) {
             hints.push(hint("R", "start again"));
         }
@@ -275,7 +312,7 @@ impl Screen for Logs {
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Option<Vec<Effect>> {
         if let Some(typed) = self.typing.take() {
-            self.type_search(typed, key);
+            self.key_of_search(typed, key);
             return Some(Vec::new());
         }
         if !world.mode.has_machine() {
@@ -284,7 +321,9 @@ impl Screen for Logs {
         match key.code {
             KeyCode::Tab => self.next_role(false),
             KeyCode::BackTab => self.next_role(true),
-            KeyCode::Enter => return Some(self.expand().into_iter().collect()),
+            KeyCode::Enter => return Some(self.open().into_iter().collect()),
+            KeyCode::Left => self.shift = self.shift.saturating_sub(SIDEWAYS),
+            KeyCode::Right => self.shift += SIDEWAYS,
             _ => match Step::of(key) {
                 Some(step) => self.step(step),
                 None => return self.key_of_own(key),
@@ -297,13 +336,24 @@ impl Screen for Logs {
         if let Some(rows) = wheel(event) {
             self.step(Step::Rows(rows));
         }
-        Vec::new()
+        let at = Position::new(event.column, event.row);
+        if event.kind != MouseEventKind::Down(MouseButton::Left) || !self.area.contains(at) {
+            return Vec::new();
+        }
+        let place = self.ring.place(self.first) + usize::from(event.row - self.area.y);
+        if place >= self.ring.len() {
+            return Vec::new();
+        }
+        // A click on the line that is chosen already opens it.
+        let is_chosen = !self.follows && place == self.place();
+        self.follows = false;
+        self.go_to(place);
+        self.open().filter(|_| is_chosen).into_iter().collect()
     }
 
     fn paste(&mut self, text: &str, _world: &World) {
-        if let Some(typed) = &mut self.typing {
-            let room = LONGEST_SEARCH.saturating_sub(typed.chars().count());
-            typed.extend(text.chars().filter(|c| !c.is_control()).take(room));
+        if let Some(typing) = &mut self.typing {
+            typing.paste(text);
         }
     }
 
@@ -319,4 +369,10 @@ impl Screen for Logs {
     fn takes_text(&self) -> bool {
         self.typing.is_some()
     }
+}
+
+/// The text as it can be pasted anywhere: nothing but line breaks and tabs steers a terminal.
+fn copied(text: &str) -> String {
+    let kept = |c: &char| matches!(c, '\n' | '\t') || fit::is_harmless(*c);
+    text.chars().filter(kept).collect()
 }

@@ -197,3 +197,107 @@ fn a_flood_is_paged_through() {
         assert!(drawn(&mut screen, &world, (120, 40)).contains("accepted a job"));
     }
 }
+
+fn numbered(numbers: std::ops::Range<usize>) -> Vec<Printed> {
+    numbers
+        .map(|n| line(n, "INFO", "gateway", &format!("line {n}.")))
+        .collect()
+}
+
+#[test]
+fn a_view_that_is_held_stays_while_older_lines_are_dropped() {
+    let (mut screen, world) = opened(numbered(0..ring::LINES));
+    let _ = drawn(&mut screen, &world, (80, 24));
+    for _ in 0..40 {
+        press_key(&mut screen, &world, KeyCode::PageUp);
+    }
+    let rows = |picture: &str| -> Vec<String> {
+        let rows = picture.lines().filter(|line| line.contains("line "));
+        rows.map(str::to_owned).collect()
+    };
+    let before = rows(&drawn(&mut screen, &world, (80, 24)));
+    for batch in 0..5 {
+        let from = ring::LINES + batch * 100;
+        screen.reply(&Reply::Printed(RUN, numbered(from..from + 100)), &world);
+        assert_eq!(rows(&drawn(&mut screen, &world, (80, 24))), before);
+    }
+    // What is dropped itself gives its place to the oldest that is kept.
+    screen.reply(&Reply::Printed(RUN, numbered(5_500..11_000)), &world);
+    assert!(drawn(&mut screen, &world, (80, 24)).contains("line 6000."));
+}
+
+#[test]
+fn what_is_copied_does_not_steer_a_terminal() {
+    let (mut screen, world) = opened(vec![out("\u{1b}[31mred\tblue\u{7}\u{202e}\u{9b}".to_owned())]);
+    let copied = press(&mut screen, &world, 'y');
+    assert!(
+        matches!(&copied[..], [Effect::Copy("the line", text)] if text == "[31mred\tblue"),
+        "only the tab stays"
+    );
+    let document = several().remove(0);
+    let (mut screen, world) = opened(vec![document.clone()]);
+    assert!(
+        matches!(&press(&mut screen, &world, 'y')[..], [Effect::Copy(_, text)] if *text == document.text)
+    );
+}
+
+#[test]
+fn the_job_of_a_line_opens() {
+    let id = "9f31c2ab-0000-4000-8000-000000000000";
+    let of_job = json!({ "service": "processor", "message": "late", "job": id }).to_string();
+    let (mut screen, world) = opened(vec![out(of_job), line(1, "INFO", "gateway", "listening")]);
+    assert!(screen.hints(&world).contains(&hint("↵", "whole line")));
+    press(&mut screen, &world, 'k');
+    assert!(screen.hints(&world).contains(&hint("↵", "its job")));
+    let opened = press_key(&mut screen, &world, KeyCode::Enter);
+    let [Effect::Push(job)] = &opened[..] else {
+        panic!("the job");
+    };
+    assert_eq!(job.command(&world), "odd jobs get 9f31c2ab --timeline");
+    let opened = press(&mut screen, &world, 'x');
+    assert!(matches!(&opened[..], [Effect::Push(text)] if text.title() == "text"));
+}
+
+#[test]
+fn a_click_holds_and_chooses_and_a_second_opens() {
+    let (mut screen, world) = opened(several());
+    let picture = drawn(&mut screen, &world, (80, 24));
+    let (column, row) = bed::place_of(&picture, "the store Refused");
+    assert!(bed::click(&mut screen, &world, column, row).is_empty());
+    assert!(chosen(&screen).starts_with("the store Refused") && !screen.follows);
+    assert!(matches!(
+        bed::click(&mut screen, &world, column, row)[..],
+        [Effect::Push(_)]
+    ));
+    assert!(
+        bed::click(&mut screen, &world, column, 20).is_empty(),
+        "below the last line"
+    );
+}
+
+#[test]
+fn long_lines_are_read_to_the_side() {
+    let long = format!("{} the end", "word ".repeat(40));
+    let (mut screen, world) = opened(vec![
+        out(json!({ "service": "gateway", "message": long }).to_string()),
+        line(1, "INFO", "gateway", "short"),
+    ]);
+    assert!(!drawn(&mut screen, &world, (80, 24)).contains("the end"));
+    for _ in 0..30 {
+        press(&mut screen, &world, 'l');
+    }
+    let picture = drawn(&mut screen, &world, (80, 24));
+    assert!(
+        picture.contains("the end") && picture.contains("gateway"),
+        "{picture}"
+    );
+    for _ in 0..30 {
+        press_key(&mut screen, &world, KeyCode::Left);
+    }
+    assert!(drawn(&mut screen, &world, (80, 24)).contains("short"));
+    // What is found is brought into view.
+    press(&mut screen, &world, '/');
+    screen.paste("the end", &world);
+    press_key(&mut screen, &world, KeyCode::Enter);
+    assert!(drawn(&mut screen, &world, (80, 24)).contains("the end"));
+}
