@@ -1,0 +1,15 @@
+import "./style/index.css";
+import { render } from "preact";
+import { App } from "./app";
+import { followAddress } from "./state/route";
+import { start } from "./state/store";
+import { followSystem } from "./state/theme";
+
+const place = document.getElementById("app");
+if (place) {
+  followAddress();
+  followSystem();
+  start();
+  place.replaceChildren();
+  render(<App />, place);
+}

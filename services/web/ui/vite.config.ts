@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+/// Where a web role runs that requests are passed on to, while the page comes from here.
+const role = process.env.ODD_WEB_URL ?? "http://127.0.0.1:8081";
+const proxy = Object.fromEntries(["/api", "/gateway", "/interfaces"].map((path) => [path, { target: role }]));
+
+/// The policy of the web role, so that `npm run preview` shows the page as it will be served.
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types 'none'";
+
+export default defineConfig({
+  base: "/",
+  esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "none" },
+  build: {
+    target: "es2022",
+    assetsDir: "assets",
+    // A data: address would need a wider policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+  },
+  server: { proxy, host: "127.0.0.1", fs: { allow: ["../../.."] } },
+  preview: { proxy, host: "127.0.0.1", headers: { "Content-Security-Policy": policy } },
+  test: { include: ["tests/**/*.test.{ts,tsx}"], restoreMocks: true },
+});
