@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use crate::fit;
-use crate::screens::{Hint, hint};
+use crate::screens::{Hint, hint, outcome};
 use crate::world::World;
 
 /// Keys that work on every screen, where there is room to tell.
@@ -143,7 +143,13 @@ fn figures(world: &World, room: usize) -> Line<'static> {
     if firing > 0 {
         let noun = if firing == 1 { "alert" } else { "alerts" };
         let text = format!("{} {firing} {noun}", theme.glyph(Glyph::Warn));
-        groups.push((text, theme.tone(Tone::Attention)));
+        let is_stale = world.alerts.stale(world.now).is_some();
+        let style = if is_stale {
+            theme.stale()
+        } else {
+            theme.tone(Tone::Attention)
+        };
+        groups.push((text, style));
     } else if world
         .alert_source()
         .is_some_and(|source| source.state != HealthState::Healthy)
@@ -213,7 +219,7 @@ pub(crate) fn footer(frame: &mut Frame<'_>, world: &World, footer: &Footer<'_>) 
     let theme = world.theme;
     let room = usize::from(area.width);
     if let Some((tone, text)) = footer.notice {
-        let text = format!(" {}", fit::cut(text, room.saturating_sub(2)));
+        let text = format!(" {}", outcome::within(text, room.saturating_sub(2)));
         frame.render_widget(Paragraph::new(text).style(theme.tone(tone)), area);
         return;
     }

@@ -1,6 +1,8 @@
 //! A question before something that cannot be undone, or that somebody else may notice.
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use odd_contracts::JobId;
+use odd_look::format;
 use odd_look::sign::Tone;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
@@ -8,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{Hint, Launcher, Screen, Step, hint, plain};
-use crate::effect::Effect;
+use crate::effect::{Ask, Effect};
 use crate::fit;
 use crate::frame::{overlay, region};
 use crate::pager::wheel;
@@ -62,6 +64,17 @@ impl Confirm {
             "odd down",
             vec![Effect::Home(Box::new(Launcher::stopping()))],
         )
+    }
+
+    /// Asks whether to cancel a job.
+    pub(crate) fn cancel(id: JobId) -> Effect {
+        let short = format::short_id(id);
+        Effect::Push(Box::new(Self::new(
+            format!("Cancel job {short}?"),
+            "The processor decides: work that runs is told to end.",
+            format!("odd jobs cancel {short}"),
+            vec![Effect::Ask(Ask::Cancel(id))],
+        )))
     }
 
     fn text(&self, world: &World, columns: usize) -> Vec<Line<'static>> {

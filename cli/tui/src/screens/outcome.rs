@@ -1,17 +1,39 @@
 //! What is told at the foot when a change was answered: how it ended, and the command that does the same.
 
+use std::borrow::Cow;
+
 use odd_look::format;
 use odd_look::sign::Tone;
 
+use super::Job;
 use crate::effect::{Answer, Ask, Effect};
+use crate::fit;
 use crate::world::{Failure, World};
 
-/// What stands between words and the command. What has no room for both shows the words.
-pub(crate) const COMMAND: &str = "   $ ";
+/// What stands between words and the command.
+const COMMAND: &str = "   $ ";
 
 /// Words with the command that does the same, of this instance.
 pub(crate) fn with_command(words: &str, command: &str, world: &World) -> String {
     format!("{words}{COMMAND}{command}{}", world.of_instance)
+}
+
+/// As much of it as there is room for: words and command, or the words alone. Half a command would be another.
+pub(crate) fn within(text: &str, columns: usize) -> Cow<'_, str> {
+    let words = match text.rsplit_once(COMMAND) {
+        Some((words, _)) if fit::width(text) > columns => words,
+        _ => text,
+    };
+    fit::cut(words, columns)
+}
+
+/// What follows from how a change ended: the job that repeats another is opened, and it is told.
+pub(crate) fn followed(ask: &Ask, answer: &Result<Answer, Failure>, world: &World) -> Vec<Effect> {
+    let new = match answer {
+        Ok(Answer::Retried(new)) => Some(Effect::Push(Box::new(Job::new(new.job_id)))),
+        _ => None,
+    };
+    new.into_iter().chain(of(ask, answer, world)).collect()
 }
 
 /// How a change ended; none of a question, which is answered by what is shown.
@@ -84,6 +106,15 @@ mod tests {
             Some(Effect::Notice(tone, text)) => (tone, text),
             _ => panic!("nothing is told of {ask:?}"),
         }
+    }
+
+    #[test]
+    fn a_command_is_shown_whole_or_not_at_all() {
+        let told = with_command("it is on its way", "odd jobs cancel 9f31c2ab", &bed::world());
+        assert_eq!(within(&told, 80), "it is on its way   $ odd jobs cancel 9f31c2ab");
+        assert_eq!(within(&told, 44), "it is on its way");
+        assert_eq!(within(&told, 9), "it is on…");
+        assert_eq!(within("no command", 80), "no command");
     }
 
     #[test]

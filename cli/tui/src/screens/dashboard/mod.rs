@@ -10,13 +10,11 @@ mod typed;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_contracts::{EventEnvelope, Timestamp};
-use odd_look::format;
-use odd_look::sign::Tone;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::list::Pointed;
-use super::{Confirm, Hint, Job, Screen, Step, plain};
+use super::{Confirm, Hint, Job, Screen, Step, outcome, plain};
 use crate::effect::{Answer, Ask, Effect, Reply};
 use crate::filter::{self, Filter};
 use crate::pager::wheel;
@@ -178,12 +176,7 @@ impl Dashboard {
         let may = world.mode.changes_jobs();
         match letter {
             'y' => Some(vec![Effect::Copy("the id", job.id.to_string())]),
-            'c' if may && !job.status.is_terminal() => Some(vec![Effect::Push(Box::new(Confirm::new(
-                format!("Cancel job {}?", format::short_id(job.id)),
-                "The processor decides: work that runs is told to end.",
-                format!("odd jobs cancel {}", job.id),
-                vec![Effect::Ask(Ask::Cancel(job.id))],
-            )))]),
+            'c' if may && !job.status.is_terminal() => Some(vec![Confirm::cancel(job.id)]),
             'r' if may && job.status.is_terminal() => Some(vec![Effect::Ask(Ask::Retry(job.id))]),
             _ => None,
         }
@@ -202,27 +195,23 @@ impl Dashboard {
                 self.failure = Some(failure.clone());
                 Vec::new()
             }
-            (Ask::Retry(_), Ok(Answer::Retried(job))) => vec![Effect::Push(Box::new(Job::new(job.job_id)))],
-            (Ask::Cancel(_), Ok(_)) => {
-                let mut effects = vec![Effect::Notice(
-                    Tone::Ok,
-                    "the request to cancel is on its way".to_owned(),
-                )];
-                effects.extend(self.ask(world));
+            (ask, answer) => {
+                let mut effects = outcome::followed(ask, answer, world);
+                if matches!(ask, Ask::Cancel(_)) {
+                    effects.extend(self.ask(world));
+                }
                 effects
             }
-            (_, Err(failure)) => vec![Effect::Notice(Tone::Bad, failure.text.clone())],
-            _ => Vec::new(),
         }
     }
 
     fn mouse_in_table(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
         if let Some(turned) = wheel(event) {
+            self.turn_to(Pane::Jobs);
             self.table.step(Step::Rows(turned));
             return self.ask_further(world);
         }
-        let is_at = self.rows.contains((event.column, event.row).into());
-        if event.kind != MouseEventKind::Down(MouseButton::Left) || !is_at {
+        if !self.rows.contains((event.column, event.row).into()) {
             return Vec::new();
         }
         let had_focus = self.focus() == Pane::Jobs;
@@ -313,7 +302,9 @@ impl Screen for Dashboard {
 
     fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
         let (focus, in_live) = (self.focus(), self.live.is_at(event));
-        if self.is_narrow && focus == Pane::System {
+        let is_click = event.kind == MouseEventKind::Down(MouseButton::Left);
+        let means_something = is_click || wheel(event).is_some();
+        if !means_something || self.is_narrow && focus == Pane::System {
             Vec::new()
         } else if self.is_narrow && focus == Pane::Live || !self.is_narrow && in_live {
             self.mouse_in_live(event, world)

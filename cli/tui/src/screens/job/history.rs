@@ -6,17 +6,17 @@ use odd_contracts::{EventEnvelope, EventType, JobId, Timestamp};
 use odd_look::format;
 use odd_look::sign::of_event;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use uuid::Uuid;
 
+use super::super::list::{ListState, Pointed};
 use super::super::reader::Reader;
-use super::super::{Step, scrolled};
 use crate::effect::Effect;
 use crate::fit;
 use crate::frame::region;
-use crate::pager::{Ink, Pager, wheel};
+use crate::pager::{Ink, Pager};
 use crate::world::World;
 
 /// One event. Of its document only the text is kept, which is small beside what it is written from.
@@ -48,9 +48,7 @@ impl Row {
 pub(super) struct History {
     rows: Vec<Row>,
     is_complete: bool,
-    chosen: usize,
-    first: usize,
-    page: usize,
+    list: ListState,
 }
 
 impl History {
@@ -66,9 +64,7 @@ impl History {
                 .map(|event| known(event).unwrap_or_else(|| Row::new(event)))
                 .collect(),
             is_complete: timeline.complete,
-            chosen: before.map_or(0, |before| before.chosen),
-            first: before.map_or(0, |before| before.first),
-            page: before.map_or(0, |before| before.page),
+            list: before.map_or_else(ListState::default, |before| before.list),
         }
     }
 
@@ -93,21 +89,22 @@ impl History {
             fit::left("time", 15),
             "producer"
         );
-        self.page = usize::from(inner.height).saturating_sub(1);
-        self.chosen = self.chosen.min(self.rows.len().saturating_sub(1));
-        self.first = scrolled(self.first, self.chosen, self.page);
-        let mut lines = vec![Line::styled(head, theme.muted())];
-        let visible = self.rows.iter().enumerate().skip(self.first).take(self.page);
-        lines.extend(visible.map(|(at, row)| self.line(world, row, at, usize::from(inner.width))));
+        let [top, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+        frame.render_widget(Paragraph::new(head).style(theme.muted()), top);
+        let visible = self.list.visible(body, self.rows.len());
+        let mut lines: Vec<_> = visible
+            .map(|at| self.line(world, at, usize::from(inner.width)))
+            .collect();
         if self.rows.is_empty() {
             lines.push(Line::styled("   Nothing is recorded yet.", theme.muted()));
         }
-        frame.render_widget(Paragraph::new(lines), inner);
+        frame.render_widget(Paragraph::new(lines), body);
     }
 
-    fn line(&self, world: &World, row: &Row, at: usize, width: usize) -> Line<'static> {
+    fn line(&self, world: &World, at: usize, width: usize) -> Line<'static> {
         let theme = world.theme;
-        let is_chosen = at == self.chosen;
+        let row = &self.rows[at];
+        let is_chosen = at == self.list.row();
         let pointer = if is_chosen { theme.pointer() } else { " " };
         let sequence = row.sequence.map(|number| number.to_string()).unwrap_or_default();
         let line = Line::from(vec![
@@ -134,13 +131,11 @@ impl History {
         if key.code == KeyCode::Enter {
             return Some(self.open(job).into_iter().collect());
         }
-        let step = Step::of(key)?;
-        self.chosen = step.from(self.chosen, self.rows.len(), self.page);
-        Some(Vec::new())
+        self.list.key(key, self.rows.len()).then(Vec::new)
     }
 
     fn open(&self, job: JobId) -> Option<Effect> {
-        let row = self.rows.get(self.chosen)?;
+        let row = self.rows.get(self.list.row())?;
         let mut text = Pager::default();
         text.add(Ink::Code, &row.text);
         let heading = format!("{} of {}", row.event_type, format::short_id(job));
@@ -148,9 +143,10 @@ impl History {
         Some(Effect::Push(Box::new(Reader::new(heading, text, command))))
     }
 
-    pub(super) fn wheel(&mut self, event: MouseEvent) {
-        if let Some(rows) = wheel(event) {
-            self.chosen = Step::Rows(rows).from(self.chosen, self.rows.len(), self.page);
+    pub(super) fn mouse(&mut self, event: MouseEvent, job: JobId) -> Vec<Effect> {
+        match self.list.mouse(event, self.rows.len()) {
+            Pointed::Opened => self.open(job).into_iter().collect(),
+            Pointed::Nothing | Pointed::Chosen => Vec::new(),
         }
     }
 }

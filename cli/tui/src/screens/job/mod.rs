@@ -192,15 +192,6 @@ impl Job {
         self.failure = None;
     }
 
-    fn confirm_cancel(&self) -> Effect {
-        Effect::Push(Box::new(Confirm::new(
-            format!("Cancel job {}?", format::short_id(self.id)),
-            "The processor decides: work that runs is told to end.",
-            format!("odd jobs cancel {}", format::short_id(self.id)),
-            vec![Effect::Ask(Ask::Cancel(self.id))],
-        )))
-    }
-
     /// Keys of what is shown in the tab.
     fn key_of_tab(&mut self, key: KeyEvent) -> Option<Vec<Effect>> {
         let known = self.known.as_mut()?;
@@ -268,7 +259,7 @@ impl Screen for Job {
             (KeyCode::Tab | KeyCode::Right, _) | (_, Some('l')) => to(self.tab.by(1)),
             (KeyCode::BackTab | KeyCode::Left, _) | (_, Some('h')) => to(self.tab.by(-1)),
             (_, Some('y')) => return Some(vec![Effect::Copy("the id", self.id.to_string())]),
-            (_, Some('c')) if may && ended == Some(false) => return Some(vec![self.confirm_cancel()]),
+            (_, Some('c')) if may && ended == Some(false) => return Some(vec![Confirm::cancel(self.id)]),
             (_, Some('r')) if may && ended == Some(true) => {
                 return Some(vec![Effect::Ask(Ask::Retry(self.id))]);
             }
@@ -296,7 +287,7 @@ impl Screen for Job {
                 Tab::Attempts => known.attempts.wheel(event),
                 Tab::Payload => known.payload.wheel(event),
                 Tab::Result => known.result.wheel(event),
-                Tab::Events => known.history.wheel(event),
+                Tab::Events => return known.history.mouse(event, self.id),
             }
         }
         Vec::new()
@@ -319,11 +310,7 @@ impl Screen for Job {
             }
             (ask, answer) => {
                 self.is_wanted |= matches!(ask, Ask::Cancel(_));
-                let new = match answer {
-                    Ok(Answer::Retried(new)) => Some(Effect::Push(Box::new(Self::new(new.job_id)))),
-                    _ => None,
-                };
-                new.into_iter().chain(outcome::of(ask, answer, world)).collect()
+                outcome::followed(ask, answer, world)
             }
         }
     }

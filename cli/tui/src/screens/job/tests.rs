@@ -276,6 +276,21 @@ fn an_event_opens_as_its_document() {
 }
 
 #[test]
+fn tabs_and_events_are_clicked() {
+    let (mut screen, world) = opened(JobStatus::Failed);
+    let (column, row) = bed::place_of(&drawn(&mut screen, &world, (80, 24)), "events 5");
+    assert!(bed::click(&mut screen, &world, column, row).is_empty());
+    assert_eq!(screen.tab, Tab::Events);
+    let (column, row) = bed::place_of(&drawn(&mut screen, &world, (80, 24)), "job.retrying");
+    assert!(
+        bed::click(&mut screen, &world, column, row).is_empty(),
+        "a click chooses"
+    );
+    let opened = bed::click(&mut screen, &world, column, row);
+    assert!(matches!(&opened[..], [Effect::Push(reader)] if reader.title() == "text"));
+}
+
+#[test]
 fn a_large_payload_of_hostile_text_is_harmless() {
     let (mut screen, world) = (Job::new(id()), bed::world());
     let mut large = detail(JobStatus::Failed);

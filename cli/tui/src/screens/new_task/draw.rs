@@ -4,7 +4,7 @@ use odd_contracts::FieldError;
 use odd_look::format;
 use odd_look::sign::{Glyph, Tone};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Margin, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Padding, Paragraph};
 
@@ -23,6 +23,13 @@ const LABEL: usize = 11;
 const TYPE: usize = 30;
 const START: usize = 27;
 const SHORT: usize = 10;
+/// The fields above the payload, line by line.
+const ROWS: [&[Field]; 4] = [
+    &[Field::Type],
+    &[Field::Attempts, Field::Backoff, Field::Timeout],
+    &[Field::Start, Field::Count],
+    &[Field::Submit],
+];
 /// Lines that tell what is wrong, at least and at most.
 const SAID: (u16, u16) = (3, 9);
 
@@ -40,6 +47,7 @@ pub(super) fn form(task: &mut NewTask, world: &World, frame: &mut Frame<'_>, are
         Constraint::Length(height + 2),
     ])
     .areas(area);
+    task.places = places(fields, payload);
     let block = region(world, "New task").padding(Padding::horizontal(1));
     frame.render_widget(Paragraph::new(lines(task, world, columns)).block(block), fields);
     let focus = task.focus == Field::Payload;
@@ -52,6 +60,39 @@ pub(super) fn form(task: &mut NewTask, world: &World, frame: &mut Frame<'_>, are
         .border_style(world.theme.tone(tone))
         .padding(Padding::horizontal(1));
     frame.render_widget(Paragraph::new(said).block(block), below);
+}
+
+/// Columns of what is typed into a field.
+const fn width(field: Field) -> usize {
+    match field {
+        Field::Type => TYPE,
+        Field::Start => START,
+        _ => SHORT,
+    }
+}
+
+/// Where each field is drawn, as [`lines`] lays them out; without what has no room.
+fn places(fields: Rect, payload: Rect) -> Vec<(Rect, Field)> {
+    let inside = fields.inner(Margin::new(2, 1));
+    let mut places = vec![(payload, Field::Payload)];
+    let at = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    for (line, row) in ROWS.iter().enumerate() {
+        let mut column = 0;
+        for field in *row {
+            // Label, pointer and text; and the gap before the next.
+            let wide = LABEL + 2 + width(*field);
+            let place = Rect {
+                x: inside.x.saturating_add(at(column)),
+                y: inside.y.saturating_add(at(line)),
+                width: at(wide),
+                height: 1,
+            };
+            places.push((place.intersection(inside), *field));
+            column += wide + 2;
+        }
+    }
+    places.retain(|(place, _)| !place.is_empty());
+    places
 }
 
 /// The fields of one line.
@@ -80,22 +121,14 @@ fn lines<'a>(task: &NewTask, world: &World, columns: usize) -> Vec<Line<'a>> {
     last.push(Span::styled(format!("{pointer} [ Submit ]"), button));
     let whither = format!("   to {}", world.addresses.gateway);
     last.push(Span::styled(fit::cut(&whither, 50).into_owned(), theme.muted()));
-    vec![
-        Line::from(first),
-        row(&[Field::Attempts, Field::Backoff, Field::Timeout]),
-        row(&[Field::Start, Field::Count]),
-        Line::from(last),
-    ]
+    let [_, options, times, _] = ROWS;
+    vec![Line::from(first), row(options), row(times), Line::from(last)]
 }
 
 /// Label and text of a field. The one that takes keys has a pointer and a cursor; an empty one shows what it stands for.
 fn field_spans<'a>(task: &NewTask, field: Field, world: &World) -> Vec<Span<'a>> {
     let theme = world.theme;
-    let width = match field {
-        Field::Type => TYPE,
-        Field::Start => START,
-        _ => SHORT,
-    };
+    let width = width(field);
     let line = task.form.line(field);
     let focus = task.focus == field;
     let shown = match (focus, line.text().is_empty()) {

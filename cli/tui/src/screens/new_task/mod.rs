@@ -7,12 +7,12 @@ mod payload;
 #[cfg(test)]
 mod tests;
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use odd_contracts::FieldError;
 use odd_look::format;
 use odd_look::sign::Tone;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{Confirm, Hint, Job, Screen, hint, outcome, with_control};
 use crate::effect::{Answer, Ask, Effect, Reply};
@@ -57,6 +57,8 @@ pub(crate) struct NewTask {
     checked: Result<u32, Vec<FieldError>>,
     /// Whether somebody tried to submit what is wrong.
     tried: bool,
+    /// Where the fields were drawn.
+    places: Vec<(Rect, Field)>,
 }
 
 impl NewTask {
@@ -67,7 +69,13 @@ impl NewTask {
             stage: Stage::Typing,
             checked: Ok(1),
             tried: false,
+            places: Vec::new(),
         }
+    }
+
+    /// Nothing is changed while it is submitted, nor where nothing may be.
+    const fn takes_changes(&self, world: &World) -> bool {
+        !matches!(self.stage, Stage::Submitting { .. }) && world.mode.changes_jobs()
     }
 
     fn check(&mut self) {
@@ -259,7 +267,7 @@ impl Screen for NewTask {
         if key.code == KeyCode::Esc {
             return Some(self.leave());
         }
-        if matches!(self.stage, Stage::Submitting { .. }) || !world.mode.changes_jobs() {
+        if !self.takes_changes(world) {
             return Some(Vec::new());
         }
         let submits = key.code == KeyCode::F(2)
@@ -286,8 +294,23 @@ impl Screen for NewTask {
         Some(Vec::new())
     }
 
+    /// A click goes to a field, or submits.
+    fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
+        let at = Position::new(event.column, event.row);
+        let hit = self.places.iter().find(|(area, _)| area.contains(at));
+        let is_click = event.kind == MouseEventKind::Down(MouseButton::Left);
+        let (true, Some(&(_, field))) = (is_click && self.takes_changes(world), hit) else {
+            return Vec::new();
+        };
+        self.focus = field;
+        match field {
+            Field::Submit => self.submit(),
+            _ => Vec::new(),
+        }
+    }
+
     fn paste(&mut self, text: &str, world: &World) {
-        if matches!(self.stage, Stage::Submitting { .. }) || !world.mode.changes_jobs() {
+        if !self.takes_changes(world) {
             return;
         }
         self.stage = Stage::Typing;

@@ -227,6 +227,30 @@ fn fields_and_the_button_are_reached_by_keys() {
 }
 
 #[test]
+fn a_click_goes_to_a_field_and_the_button_submits() {
+    let mut world = bed::world();
+    let mut task = NewTask::new();
+    let click = |task: &mut NewTask, world: &World, text: &str| {
+        let (column, row) = bed::place_of(&bed::drawn(task, world, (80, 24)), text);
+        bed::click(task, world, column, row)
+    };
+    for (text, field) in [
+        ("count", Field::Count),
+        ("at once", Field::Start),
+        ("time limit", Field::Timeout),
+        ("1 {}", Field::Payload),
+    ] {
+        assert!(click(&mut task, &world, text).is_empty());
+        assert_eq!(task.focus, field);
+    }
+    world.mode = Mode::ReadOnly;
+    assert!(click(&mut task, &world, "Submit").is_empty());
+    world.mode = Mode::Full;
+    submitted(&click(&mut task, &world, "Submit"));
+    assert!(click(&mut task, &world, "Submit").is_empty(), "once");
+}
+
+#[test]
 fn a_megabyte_is_drawn_at_once() {
     let world = bed::world();
     let mut task = NewTask::new();
