@@ -254,6 +254,14 @@ fn a_click_in_the_live_list_turns_to_it_and_a_second_opens() {
         assert_eq!(dashboard.focus(), Pane::Live);
         assert!(dashboard.live.is_held(), "it stays under the pointer");
     }
+    // What only moves over the table does not turn to it.
+    let moved = MouseEvent {
+        kind: MouseEventKind::Moved,
+        column: dashboard.rows.x,
+        row: dashboard.rows.y,
+        modifiers: crossterm::event::KeyModifiers::NONE,
+    };
+    assert!(dashboard.mouse(moved, &world).is_empty() && dashboard.focus() == Pane::Live);
     let (column, row) = (dashboard.rows.x, dashboard.rows.y);
     let turned = bed::click(&mut dashboard, &world, column, row);
     assert!(turned.is_empty(), "it only turns to the table");
