@@ -235,6 +235,8 @@ fn a_job_opens_from_the_live_list() {
         panic!("the job opens");
     };
     assert_eq!(job.command(&world), "odd jobs get 0000001c --timeline");
+    let narrow = drawn(&mut dashboard, &world, SIZES[0]);
+    insta::assert_snapshot!("live_held", narrow);
     press_key(&mut dashboard, &world, KeyCode::Home);
     assert!(!drawn(&mut dashboard, &world, SIZES[1]).contains("held"));
     press(&mut dashboard, &world, 'j');
@@ -399,4 +401,38 @@ fn minutes_of_a_filter_move_with_the_clock() {
         panic!("the list is asked for");
     };
     assert_eq!(query.since, Some(world.now.minus(Duration::from_secs(300))));
+}
+
+#[test]
+fn a_status_is_read_without_colours_and_in_ascii() {
+    let mut world = bed::world();
+    for (unicode, signs) in [
+        (true, ["✗", "✓", "●", "↻", "◌", "⊘"]),
+        (false, ["x", "+", "*", "~", ".", "-"]),
+    ] {
+        world.theme = crate::theme::Theme::new(crate::options::Look {
+            theme: crate::options::ThemeName::Dark,
+            depth: crate::options::Depth::None,
+            unicode,
+        });
+        let mut dashboard = loaded(&world);
+        let shown = drawn(&mut dashboard, &world, SIZES[1]);
+        let names = [
+            "FAILED",
+            "COMPLETED",
+            "EXECUTING",
+            "RETRYING",
+            "SCHEDULED",
+            "CANCELLED",
+        ];
+        for (sign, name) in signs.iter().zip(names) {
+            assert!(
+                shown.contains(&format!("{sign} {name}")),
+                "{sign} {name}: {shown}"
+            );
+        }
+        let buffer = buffer(&mut dashboard, &world, SIZES[1]);
+        let mut colours = buffer.content.iter().flat_map(|cell| [cell.fg, cell.bg]);
+        assert!(colours.all(|colour| colour == ratatui::style::Color::Reset));
+    }
 }
