@@ -211,18 +211,24 @@ fn a_view_that_is_held_stays_while_older_lines_are_dropped() {
     for _ in 0..40 {
         press_key(&mut screen, &world, KeyCode::PageUp);
     }
+    let _ = drawn(&mut screen, &world, (80, 24));
+    // The chosen line is in the middle: what is visible does not follow from it.
+    for _ in 0..8 {
+        press(&mut screen, &world, 'j');
+    }
     let rows = |picture: &str| -> Vec<String> {
         let rows = picture.lines().filter(|line| line.contains("line "));
         rows.map(str::to_owned).collect()
     };
     let before = rows(&drawn(&mut screen, &world, (80, 24)));
-    for batch in 0..5 {
-        let from = ring::LINES + batch * 100;
-        screen.reply(&Reply::Printed(RUN, numbered(from..from + 100)), &world);
+    let mut from = ring::LINES;
+    for count in [1, 3, 50, 200] {
+        screen.reply(&Reply::Printed(RUN, numbered(from..from + count)), &world);
+        from += count;
         assert_eq!(rows(&drawn(&mut screen, &world, (80, 24))), before);
     }
     // What is dropped itself gives its place to the oldest that is kept.
-    screen.reply(&Reply::Printed(RUN, numbered(5_500..11_000)), &world);
+    screen.reply(&Reply::Printed(RUN, numbered(from..11_000)), &world);
     assert!(drawn(&mut screen, &world, (80, 24)).contains("line 6000."));
 }
 
