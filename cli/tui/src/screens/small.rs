@@ -147,7 +147,11 @@ fn use_all(world: &World) {
                 drawn(screen, world, size);
             }
             for key in keys {
-                bed::press_key(screen, world, key);
+                for effect in bed::press_key(screen, world, key) {
+                    if let Effect::Push(mut pushed) = effect {
+                        drawn(pushed.as_mut(), world, size);
+                    }
+                }
                 drawn(screen, world, size);
             }
             screen.hints(world);

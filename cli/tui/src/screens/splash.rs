@@ -100,7 +100,8 @@ impl<'a> Wait<'a> {
                 format!("{what}: {}", failure.text),
             ),
         };
-        let mut rows = fit::wrap(&text, columns.saturating_sub(4)).into_iter().take(WHY);
+        let (rows, _) = fit::wrap_first(&text, columns.saturating_sub(4), WHY);
+        let mut rows = rows.into_iter();
         let first = rows.next().unwrap_or_default();
         let first = Line::from(vec![
             Span::styled(format!("{sign} "), style),

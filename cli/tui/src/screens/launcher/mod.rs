@@ -1,9 +1,11 @@
 //! Starting a stack: what this machine has and lacks, what it shall run on, and how it comes up.
 
+mod checks;
 mod choice;
 mod doctor;
 mod draw;
 mod launch;
+mod pointer;
 mod progress;
 pub(super) mod told;
 
@@ -12,19 +14,19 @@ mod tests;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
 use odd_contracts::Timestamp;
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use serde_json::Value;
 
 use super::{Confirm, Hint, Screen, Splash, Step, hint, plain};
 use crate::effect::{Effect, Printed, Reply, Run};
-use crate::pager::wheel;
 use crate::world::World;
-use choice::{Choice, Engine};
+use choice::Choice;
 use doctor::Doctor;
 use launch::Launch;
+use pointer::Target;
 use told::{Failed, Told};
 
 /// Names of the commands that run.
@@ -62,16 +64,6 @@ enum Outcome {
     Stopped(Value),
     /// It could not be stopped.
     NotStopped(Failed),
-}
-
-/// What can be clicked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Engine(Engine),
-    Offline,
-    Start,
-    /// One of the checks that did not pass.
-    Check(usize),
 }
 
 /// The screen.
@@ -191,7 +183,7 @@ impl Launcher {
             return Some(vec![Effect::Push(Box::new(Confirm::new(
                 format!("Interrupt the start of {}?", world.instance),
                 "What has started so far is left: starting again goes on from there.",
-                format!("odd down{}", world.of_instance),
+                "odd down",
                 vec![Effect::Interrupt(UP)],
             )))]);
         }
@@ -201,30 +193,6 @@ impl Launcher {
         let step = Step::of(key)?;
         self.scroll = step.from(self.scroll, self.rows(), 5);
         Some(Vec::new())
-    }
-
-    fn click(&mut self, at: Position, world: &World) -> Vec<Effect> {
-        let hit = self.targets.iter().find(|(area, _)| area.contains(at));
-        match hit.map(|(_, target)| *target) {
-            None => Vec::new(),
-            Some(Target::Engine(engine)) => self.choose(|choice| choice.engine = engine),
-            Some(Target::Offline) => self.choose(Choice::toggle_offline),
-            Some(Target::Start) => self.launch(world),
-            Some(Target::Check(check)) => {
-                self.chosen = check;
-                Vec::new()
-            }
-        }
-    }
-
-    fn turn(&mut self, rows: isize) {
-        if matches!(self.stage, Stage::Choosing) {
-            // One after the other: each of them is several rows high.
-            let step = Step::Rows(rows.signum());
-            self.chosen = step.from(self.chosen, self.doctor.wrong().len(), 5);
-        } else {
-            self.scroll = Step::Rows(rows).from(self.scroll, self.rows(), 5);
-        }
     }
 
     /// Rows that can be scrolled through.
@@ -365,13 +333,7 @@ impl Screen for Launcher {
     }
 
     fn mouse(&mut self, event: MouseEvent, world: &World) -> Vec<Effect> {
-        if let Some(rows) = wheel(event) {
-            self.turn(rows);
-        }
-        if event.kind == MouseEventKind::Down(MouseButton::Left) {
-            return self.click(Position::new(event.column, event.row), world);
-        }
-        Vec::new()
+        self.pointed(event, world)
     }
 
     fn reply(&mut self, reply: &Reply, world: &World) -> Vec<Effect> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 
+use super::choice::Engine;
 use super::*;
 use crate::bed::{self, SIZES};
 use crate::options::Mode;
@@ -231,6 +232,20 @@ fn a_start_can_be_interrupted() {
         include_str!("recorded/doctor-offline.json"),
     );
     snapshots("interrupted", &mut launcher, &world);
+}
+
+#[test]
+fn the_command_of_a_question_names_the_instance_once() {
+    let mut world = bed::empty();
+    world.of_instance = " --instance demo".to_owned();
+    let mut launcher = launching(&world, include_str!("recorded/up-docker.ndjson"), 25);
+    let mut asked = bed::press_key(&mut launcher, &world, KeyCode::Esc);
+    let Some(Effect::Push(mut question)) = asked.pop() else {
+        panic!("it is not asked")
+    };
+    let shown = bed::drawn(question.as_mut(), &world, (80, 24));
+    assert_eq!(shown.matches("$ odd down --instance demo").count(), 1, "{shown}");
+    assert_eq!(shown.matches("--instance").count(), 1, "{shown}");
 }
 
 #[test]
