@@ -10,7 +10,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
-use super::{Dashboard, Pane, panels};
+use super::{Dashboard, Pane, firing, panels};
 use crate::fit;
 use crate::frame::focusable;
 use crate::world::World;
@@ -43,7 +43,7 @@ impl Dashboard {
         let side = [Constraint::Length(9), Constraint::Length(6), Constraint::Fill(1)];
         let [system, alerts, live] = Layout::vertical(side).areas(right);
         panels::system(frame, world, system);
-        panels::alerts(frame, world, alerts);
+        firing::draw(frame, world, alerts);
         self.live.draw(frame, world, live, focus == Pane::Live);
     }
 
@@ -59,7 +59,7 @@ impl Dashboard {
             Pane::System => {
                 let [system, alerts] = Layout::vertical(halves).areas(below);
                 panels::system(frame, world, system);
-                panels::alerts(frame, world, alerts);
+                firing::draw(frame, world, alerts);
             }
             Pane::Live => self.live.draw(frame, world, below, true),
         }

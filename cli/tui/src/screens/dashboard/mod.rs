@@ -2,6 +2,7 @@
 
 mod columns;
 mod draw;
+mod firing;
 mod hints;
 mod live;
 mod panels;
