@@ -117,6 +117,13 @@ describe("the jobs table", () => {
     expect(button("failed")?.getAttribute("aria-pressed")).toBe("true");
   });
 
+  it("asks for nothing where the filter means nothing", async () => {
+    render(<Jobs filter="colour:red" />, place);
+    await says("colour: is unknown");
+    expect(place.textContent).toContain("Nothing is asked for");
+    expect(asked).toEqual([]);
+  });
+
   it("says why nothing can be shown", async () => {
     answers["/api/jobs"] = {
       status: 503,

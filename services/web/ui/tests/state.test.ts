@@ -75,6 +75,16 @@ describe("a resource", () => {
     expect(load).toHaveBeenCalledTimes(asked);
   });
 
+  it("is not called old between two questions that are far apart", async () => {
+    const resource = new Resource(async () => 1, 30_000);
+    const end = resource.use();
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(staleness(resource, Date.now())).toBeNull();
+    end();
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(staleness(resource, Date.now())).toBe(resource.at.value);
+  });
+
   it("is asked once a second at most, whatever happens", async () => {
     const load = vi.fn(async () => 1);
     const resource = new Resource(load, 60_000);

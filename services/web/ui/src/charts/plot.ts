@@ -60,7 +60,7 @@ function options(place: HTMLElement, series: Series[], format: (value: number) =
     // From nothing, so that lengths can be compared; with some room where all is nothing.
     scales: { x: { time: true }, y: { range: (_chart, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 72, size: 28, values: (_chart, splits) => splits.map(clock) },
+      { ...axis, grid: { show: false }, space: 72, size: 32, gap: 10, values: (_chart, splits) => splits.map(clock) },
       {
         ...axis,
         grid,

@@ -1,6 +1,9 @@
 import { count } from "../look/format";
 import { line } from "../look/text";
-import { lost, overview, staleSince, streamState } from "../state/store";
+import { lost, now, overview, staleSince, streamState } from "../state/store";
+
+/// Time for which it is told that live events were left out.
+const TOLD_MS = 30_000;
 
 /// What is wrong with everything that the page shows.
 export function Banner() {
@@ -23,10 +26,11 @@ export function Banner() {
       </div>
     );
   }
-  if (lost.value > 0) {
+  if (now.value - lost.value.at < TOLD_MS) {
     return (
       <p class="muted banner-note" role="status">
-        {count(lost.value)} live events were left out, because more came than can be shown. Figures and lists are whole.
+        {count(lost.value.count)} live events were left out, because more came than can be shown. Figures and lists are
+        whole.
       </p>
     );
   }

@@ -13,20 +13,24 @@ interface PanelProps {
   /// What the panel shows; while it is old, the panel is greyed and dated.
   of?: Resource<unknown>;
   class?: string;
+  /// What steers the panel: never greyed.
+  tools?: ComponentChildren;
   children: ComponentChildren;
 }
 
 /// A part of a page under a title.
-export function Panel({ title, note, of, class: name = "", children }: PanelProps) {
+export function Panel({ title, note, of, class: name = "", tools, children }: PanelProps) {
   const id = useId();
-  const since = of ? staleness(of, now.value) : null;
-  const waits = of ? of.data.value === null && of.error.value === null : false;
+  const known = of !== undefined && of.data.value !== null;
+  const since = known ? staleness(of, now.value) : null;
+  const waits = of !== undefined && !known && of.error.value === null;
   return (
     <section class={`panel ${name} ${since === null ? "" : "stale"}`} aria-labelledby={id} aria-busy={waits}>
       <div class="panel-head">
         <h2 id={id}>{title}</h2>
         {note !== undefined && <div class="note">{note}</div>}
       </div>
+      {tools}
       {of && since !== null && <AsOf since={since} error={of.error.value} />}
       <div class="panel-body">{children}</div>
     </section>
@@ -39,9 +43,7 @@ function AsOf({ since, error }: { since: number; error: ApiError | null }) {
   return (
     <p class="asof" role="status">
       <span aria-hidden="true">⚠ </span>
-      {since > 0
-        ? `as of ${clock(new Date(since).toISOString()).slice(0, 8)} UTC, not live${why}`
-        : `not known yet${why}`}
+      as of {clock(new Date(since).toISOString()).slice(0, 8)} UTC, not live{why}
     </p>
   );
 }

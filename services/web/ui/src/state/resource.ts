@@ -6,6 +6,8 @@ import { type ApiError, asApiError } from "../api/http";
 
 /// Age from which an answer counts as old.
 export const STALE_MS = 5_000;
+/// What an answer may be late without being called old.
+const MARGIN_MS = 3_000;
 const LONGEST_PAUSE_MS = 15_000;
 
 export class Resource<T> {
@@ -20,16 +22,19 @@ export class Resource<T> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking: AbortController | null = null;
   #again = false;
-  #pause: number;
+  #failures = 0;
 
   constructor(
     readonly load: (signal: AbortSignal) => Promise<T>,
     /// Time between an answer and the next question; 0 where only `refresh` asks.
-    private interval = 2_000,
+    private asksEach = 2_000,
     /// Shortest time between two questions, whatever asks for them.
     readonly least = 1_000,
-  ) {
-    this.#pause = interval;
+  ) {}
+
+  /// Age from which the answer counts as old: five seconds, or more where it is asked for less often.
+  get oldAfter(): number {
+    return this.error.value ? STALE_MS : Math.max(STALE_MS, this.asksEach + MARGIN_MS);
   }
 
   /// Asks now, and from now on. What it returns ends that.
@@ -66,7 +71,7 @@ export class Resource<T> {
 
   /// From the next answer on there is so much time to the next question.
   pace(interval: number): void {
-    this.interval = interval;
+    this.asksEach = interval;
   }
 
   /// Asks no more until `refresh`.
@@ -88,20 +93,24 @@ export class Resource<T> {
       this.data.value = answer;
       this.error.value = null;
       this.at.value = Date.now();
-      this.#pause = this.interval;
+      this.#failures = 0;
     } catch (error) {
       if (this.#asking !== asking) return;
       this.error.value = asApiError(error);
-      this.#pause = Math.min(Math.max(this.#pause, 1_000) * 1.5, LONGEST_PAUSE_MS);
+      this.#failures += 1;
     }
     this.#asking = null;
     this.#plan();
   }
 
+  #pause(): number {
+    if (this.#failures > 0) return Math.min(1_000 * 1.6 ** this.#failures, LONGEST_PAUSE_MS);
+    return this.#again ? this.least : this.asksEach;
+  }
+
   #plan(): void {
     if (this.#users === 0 || document.hidden) return;
-    const failed = this.error.peek() !== null;
-    const pause = this.#again && !failed ? this.least : this.#pause;
+    const pause = this.#pause();
     if (pause > 0) this.#timer = setTimeout(() => void this.#ask(), pause);
   }
 }

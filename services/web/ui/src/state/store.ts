@@ -5,7 +5,7 @@ import * as api from "../api/client";
 import type { EventEnvelope } from "../api/types";
 import { type Batch, envelope, LiveStream, type Raw, type StreamState } from "../live/stream";
 import { History } from "./history";
-import { followVisibility, Resource, STALE_MS } from "./resource";
+import { followVisibility, Resource } from "./resource";
 
 /// Milliseconds since 1970, once a second: ages are told by it.
 export const now = signal(Date.now());
@@ -21,7 +21,7 @@ export const staleSince = computed(() => staleness(overview, now.value));
 export function staleness(resource: Resource<unknown>, at: number): number | null {
   const last = resource.at.value;
   if (last === 0) return resource.error.value ? 0 : null;
-  return at - last > STALE_MS ? last : null;
+  return at - last > resource.oldAfter ? last : null;
 }
 
 /// ` --instance NAME` where it is not the default one.
@@ -33,8 +33,8 @@ export const ofInstance = computed(() => {
 export const streamState = signal<StreamState>("connecting");
 /// The latest events, newest first.
 export const recent = signal<Raw[]>([]);
-/// Events that were lost on the way since the page was opened.
-export const lost = signal(0);
+/// Events that were lost on the way, and when that was last told.
+export const lost = signal({ count: 0, at: 0 });
 
 const MOST_RECENT = 100;
 const listeners = new Set<(batch: Batch) => void>();
@@ -58,7 +58,7 @@ export function envelopes(raws: Raw[], most: number): EventEnvelope[] {
 
 function take(batch: Batch): void {
   if (batch.events.length > 0) recent.value = [...batch.events.toReversed(), ...recent.peek()].slice(0, MOST_RECENT);
-  if (batch.dropped > 0) lost.value += batch.dropped;
+  if (batch.dropped > 0) lost.value = { count: lost.peek().count + batch.dropped, at: Date.now() };
   for (const listener of listeners) listener(batch);
 }
 

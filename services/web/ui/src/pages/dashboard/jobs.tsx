@@ -36,10 +36,18 @@ export function Jobs({ filter }: { filter: string }) {
   const page = resource.data.value;
   const error = resource.error.value;
   const change = (text: string) => replace(to([], { q: text }));
+  const means = "query" in parse(filter, Date.now());
   return (
-    <Panel title="Jobs" class="span-8" of={resource} note={<Command text={`${command(filter)}${ofInstance.value}`} />}>
-      <FilterBar filter={filter} change={change} />
-      {error && !page ? (
+    <Panel
+      title="Jobs"
+      class="span-8"
+      of={resource}
+      note={means && <Command text={`${command(filter)}${ofInstance.value}`} />}
+      tools={<FilterBar filter={filter} change={change} />}
+    >
+      {!means ? (
+        <Empty>Nothing is asked for: the filter is not understood.</Empty>
+      ) : error && !page ? (
         <Trouble error={error} what="No jobs can be shown:" again={() => resource.refresh()} />
       ) : !page ? (
         <Waiting lines={6} />
