@@ -15,6 +15,8 @@ use crate::runtime;
 
 /// Seconds that a server has to stop by itself.
 const STOP: i32 = 30;
+/// Tries to freeze the processes of a container.
+const FREEZES: u32 = 10;
 /// The network that containers are in unless told otherwise.
 const NETWORK: &str = "bridge";
 
@@ -25,11 +27,17 @@ impl Container {
     /// Like all faults: for a shared container, or where the engine refuses.
     pub async fn pause(&self) {
         self.fault("paused", |id| async move {
-            docker::client()
-                .await?
-                .pause_container(&id)
-                .await
-                .map_err(refused)
+            let client = docker::client().await?;
+            let mut tries = 0;
+            loop {
+                let paused = client.pause_container(&id).await;
+                tries += 1;
+                match paused {
+                    // runc gives up where processes are born faster than it freezes them, which a busy machine makes likely.
+                    Err(error) if tries < FREEZES && error.to_string().contains("unable to freeze") => {}
+                    paused => return paused.map_err(refused),
+                }
+            }
         })
         .await;
     }

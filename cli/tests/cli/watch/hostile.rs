@@ -107,7 +107,10 @@ async fn nothing_in_a_job_steers_the_terminal() {
         look_at_all_of_the_job(&mut pty);
         back(&mut pty);
         pty.send("D");
-        pty.wait_for_text(LONG, "id_conflict");
+        pty.wait_until(LONG, "the dead letters", |screen| {
+            let whole = footer(screen).contains("odd dead-letters list");
+            (whole && screen.contains("id_conflict")).then_some(())
+        });
         pty.send(keys::ENTER);
         pty.wait_until(LONG, "the letter", |screen| {
             let letter = footer(screen).contains("odd dead-letters get");
@@ -119,7 +122,11 @@ async fn nothing_in_a_job_steers_the_terminal() {
         });
         back(&mut pty);
         pty.send("G");
-        pty.wait_for_text(LONG, "listening");
+        pty.wait_until(LONG, "the logs", |screen| {
+            // Rows are drawn from above: with the foot, everything is there.
+            let whole = footer(screen).contains("odd logs");
+            (whole && screen.contains("listening")).then_some(())
+        });
         back(&mut pty);
         assert_not_written(&pty);
         quit(pty);

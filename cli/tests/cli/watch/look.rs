@@ -81,7 +81,10 @@ fn ascii_is_ascii_alone() {
     let mut pty = watch(&odd, &["--ascii"]);
     pty.wait_for_text(LONG, short(&id));
     pty.send(keys::ENTER);
-    pty.wait_for_text(LONG, "queue wait");
+    pty.wait_until(LONG, "the job", |screen| {
+        let whole = footer(screen).contains("odd jobs get");
+        (whole && screen.contains("queue wait")).then_some(())
+    });
     for _ in 0..2 {
         pty.send("\t");
     }

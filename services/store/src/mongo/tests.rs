@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(30);
 async fn log_with(url: &str, change: impl FnOnce(&mut MongoOptions)) -> MongoEventLog {
     let mut options = MongoOptions::new(url);
     // Many tests share a server, and it may be a slow one.
-    options.operation_timeout = Duration::from_secs(60);
+    options.operation_timeout = Duration::from_secs(180);
     change(&mut options);
     MongoEventLog::new(options).await.unwrap()
 }
