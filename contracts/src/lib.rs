@@ -20,6 +20,7 @@ mod number;
 pub mod problem;
 pub mod role;
 pub mod schema;
+pub mod terminal;
 pub mod timestamp;
 pub mod ui;
 

@@ -125,6 +125,20 @@ pub mod metric {
     pub const WEB_SECONDS: &str = "web_request_passed_seconds";
     /// Answers that the web role is passing on now.
     pub const WEB_OPEN: &str = "web_answers_open";
+    /// Sessions of the web terminal that are open now, with or without a connection.
+    pub const WEB_TERMINAL_SESSIONS: &str = "web_terminal_sessions";
+    /// Sessions of the web terminal that were started.
+    pub const WEB_TERMINAL_STARTED: &str = "web_terminal_sessions_started_total";
+    /// Sessions of the web terminal that ended, by reason.
+    pub const WEB_TERMINAL_ENDED: &str = "web_terminal_sessions_ended_total";
+    /// Connections and tickets of the web terminal that were refused, by reason.
+    pub const WEB_TERMINAL_REFUSED: &str = "web_terminal_refused_total";
+    /// Bytes of the web terminal, by direction: `in` to programs, `out` to clients.
+    pub const WEB_TERMINAL_BYTES: &str = "web_terminal_bytes_total";
+    /// Bytes of the web terminal that were dropped: `in` was filtered or not taken, `out` was replaced by the whole screen.
+    pub const WEB_TERMINAL_DROPPED: &str = "web_terminal_dropped_bytes_total";
+    /// Seconds from a key of the web terminal to the first output after it.
+    pub const WEB_TERMINAL_ECHO_SECONDS: &str = "web_terminal_echo_seconds";
 
     /// Value of the label `type` beyond [`MAX_TYPES`] different types.
     pub const OTHER_TYPE: &str = "other";
@@ -194,6 +208,20 @@ pub mod env {
     pub const PROMETHEUS_URL: &str = "ODD_PROMETHEUS_URL";
     /// Bearer token that Alertmanager shows to the read-model with each notification. A secret.
     pub const ALERT_WEBHOOK_TOKEN: &str = "ODD_ALERT_WEBHOOK_TOKEN";
+    /// Hosts, besides those of the loopback, that the web role answers to, separated by commas: `name` or `name:port`.
+    pub const WEB_ALLOWED_HOSTS: &str = "ODD_WEB_ALLOWED_HOSTS";
+    /// Token that opens the web terminal for those who do not come by the loopback. A secret.
+    pub const WEB_TOKEN: &str = "ODD_WEB_TOKEN";
+    /// The web terminal: `on`, `read-only` or `off`.
+    pub const WEB_TERMINAL: &str = "ODD_WEB_TERMINAL";
+    /// Most sessions of the web terminal.
+    pub const WEB_TERMINAL_SESSIONS: &str = "ODD_WEB_TERMINAL_SESSIONS";
+    /// Most sessions of the web terminal of one client address.
+    pub const WEB_TERMINAL_SESSIONS_PER_ADDRESS: &str = "ODD_WEB_TERMINAL_SESSIONS_PER_ADDRESS";
+    /// Seconds that a session of the web terminal is kept without a connection.
+    pub const WEB_TERMINAL_GRACE_SECONDS: &str = "ODD_WEB_TERMINAL_GRACE_SECONDS";
+    /// Seconds without a key after which a session of the web terminal ends.
+    pub const WEB_TERMINAL_IDLE_SECONDS: &str = "ODD_WEB_TERMINAL_IDLE_SECONDS";
     /// Seconds that a role may take to stop.
     pub const SHUTDOWN_SECONDS: &str = "ODD_SHUTDOWN_SECONDS";
 }

@@ -39,6 +39,10 @@ pub enum Schema {
     Problem,
     /// [`crate::ui::UiRegistry`].
     UiRegistry,
+    /// [`crate::terminal::ClientMessage`]; unknown fields are refused.
+    TerminalClient,
+    /// [`crate::terminal::ServerMessage`]; unknown fields are refused.
+    TerminalServer,
 }
 
 static PARSED: LazyLock<[Value; Schema::ALL.len()]> = LazyLock::new(|| {
@@ -50,7 +54,7 @@ static COMPILED: [OnceLock<Validator>; Schema::ALL.len()] = [const { OnceLock::n
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Job,
         Self::JobAttempt,
         Self::JobSubmission,
@@ -59,6 +63,8 @@ impl Schema {
         Self::Alert,
         Self::Problem,
         Self::UiRegistry,
+        Self::TerminalClient,
+        Self::TerminalServer,
     ];
 
     /// Name of the schema: that of its file, and the end of its `$id`.
@@ -72,6 +78,8 @@ impl Schema {
             Self::Alert => "alert",
             Self::Problem => "problem",
             Self::UiRegistry => "ui-registry",
+            Self::TerminalClient => "terminal-client",
+            Self::TerminalServer => "terminal-server",
         }
     }
 
@@ -86,6 +94,8 @@ impl Schema {
             Self::Alert => include_str!("../schemas/alert.json"),
             Self::Problem => include_str!("../schemas/problem.json"),
             Self::UiRegistry => include_str!("../schemas/ui-registry.json"),
+            Self::TerminalClient => include_str!("../schemas/terminal-client.json"),
+            Self::TerminalServer => include_str!("../schemas/terminal-server.json"),
         }
     }
 
@@ -109,7 +119,9 @@ impl Schema {
 
     /// Guesses by its shape which contract a document is meant to keep, whether or not it keeps it.
     ///
-    /// A document that could be a job as well as a submission (it has id, status and createdAt) counts as a job.
+    /// A document that could be a job as well as a submission (it has id, status and createdAt) counts as a job. Messages of
+    /// the web terminal are never guessed: they are told from others by where they travel, and `{"type": "ping"}` is a
+    /// submission as well.
     pub fn detect(document: &Value) -> Option<Self> {
         let fields = document.as_object()?;
         let any = |names: &[&str]| names.iter().any(|name| fields.contains_key(*name));
@@ -193,7 +205,7 @@ impl fmt::Display for Schema {
 /// A name that belongs to no schema.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown schema {0:?}; schemas are job, job-attempt, job-submission, job-accepted, event-envelope, alert, problem and ui-registry"
+    "unknown schema {0:?}; schemas are job, job-attempt, job-submission, job-accepted, event-envelope, alert, problem, ui-registry, terminal-client and terminal-server"
 )]
 pub struct UnknownSchema(pub String);
 

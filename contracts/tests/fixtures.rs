@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use odd_contracts::schema::{self, Schema};
+use odd_contracts::terminal::{ClientMessage, ServerMessage};
 use odd_contracts::ui::UiRegistry;
 use odd_contracts::{
     Alert, EventEnvelope, FieldError, Job, JobAccepted, JobAttempt, JobSubmission, Problem, Timestamp,
@@ -55,6 +56,8 @@ fn through_the_type(schema: Schema, document: Value) -> Result<Value, Vec<FieldE
         Schema::Alert => pass::<Alert>(schema, document),
         Schema::Problem => pass::<Problem>(schema, document),
         Schema::UiRegistry => pass::<UiRegistry>(schema, document),
+        Schema::TerminalClient => pass::<ClientMessage>(schema, document),
+        Schema::TerminalServer => pass::<ServerMessage>(schema, document),
     }
 }
 
@@ -182,6 +185,11 @@ fn golden_fixtures_cover_every_status_event_type_and_outcome() {
 fn the_contract_of_a_document_is_guessed_from_its_shape() {
     for schema in Schema::ALL {
         for (path, document) in fixtures("golden", schema) {
+            if matches!(schema, Schema::TerminalClient | Schema::TerminalServer) {
+                let guessed = Schema::detect(&document);
+                assert!(guessed != Some(schema), "{}", path.display());
+                continue;
+            }
             // A submission in the original form is a whole job, and cannot be told from one.
             let whole_job = schema == Schema::JobSubmission && Schema::Job.is_valid(&document);
             let expected = if whole_job { Schema::Job } else { schema };

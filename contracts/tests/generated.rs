@@ -239,6 +239,12 @@ fn agree(schema: Schema, document: Value) -> Result<(), TestCaseError> {
         Schema::Alert => schema::decode::<odd_contracts::Alert>(schema, document).map(drop),
         Schema::Problem => schema::decode::<odd_contracts::Problem>(schema, document).map(drop),
         Schema::UiRegistry => schema::decode::<odd_contracts::ui::UiRegistry>(schema, document).map(drop),
+        Schema::TerminalClient => {
+            schema::decode::<odd_contracts::terminal::ClientMessage>(schema, document).map(drop)
+        }
+        Schema::TerminalServer => {
+            schema::decode::<odd_contracts::terminal::ServerMessage>(schema, document).map(drop)
+        }
     };
     prop_assert_eq!(read, Ok(()), "{}", text);
     Ok(())
