@@ -239,6 +239,7 @@ fn expectation<T>() -> Option<&'static str> {
         "bool" => "true or false",
         "core::net::ip_addr::IpAddr" => "an address such as 127.0.0.1",
         "odd_runtime::upstream::UpstreamUrl" => "an address such as http://127.0.0.1:9090",
+        "odd_web::terminal::config::AccessToken" => "16 to 256 visible ASCII characters",
         "core::net::socket_addr::SocketAddr" => "an address and port such as 127.0.0.1:3000",
         "core::num::nonzero::NonZero<usize>"
         | "core::num::nonzero::NonZero<u32>"

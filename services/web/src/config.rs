@@ -7,6 +7,9 @@ use odd_contracts::Role;
 use odd_contracts::names::env;
 use odd_runtime::config::Reader;
 
+use crate::hosts::AllowedHost;
+use crate::terminal::config::TerminalConfig;
+
 /// Settings of the web role. Each has a default.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -18,6 +21,10 @@ pub struct Config {
     pub port_offset: u16,
     /// Longest wait for a role to begin its answer; 20 s by default. Roles give up on their own requests earlier.
     pub answer_timeout: Duration,
+    /// Hosts, besides those of the loopback, that it answers to; none by default. Health and metrics have no such limit.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// The web terminal.
+    pub terminal: TerminalConfig,
 }
 
 impl Default for Config {
@@ -27,6 +34,8 @@ impl Default for Config {
             read_model_url: default_url(Role::ReadModel, 0),
             port_offset: 0,
             answer_timeout: Duration::from_secs(20),
+            allowed_hosts: Vec::new(),
+            terminal: TerminalConfig::default(),
         }
     }
 }
@@ -39,6 +48,8 @@ impl Config {
             gateway_url: role_url(reader, env::GATEWAY_URL, Role::Gateway, port_offset),
             read_model_url: role_url(reader, env::READ_MODEL_URL, Role::ReadModel, port_offset),
             port_offset,
+            allowed_hosts: reader.list(env::WEB_ALLOWED_HOSTS),
+            terminal: TerminalConfig::read(reader),
             ..Self::default()
         }
     }
@@ -71,6 +82,7 @@ mod tests {
     use odd_runtime::config::Source;
 
     use super::*;
+    use crate::terminal::config::TerminalMode;
 
     fn read(values: &[(&str, &str)]) -> Result<Config, usize> {
         let source = Source::from_map(values.iter().copied());
@@ -106,7 +118,38 @@ mod tests {
             (env::PORT_OFFSET, "-1"),
             (env::GATEWAY_URL, "ftp://there"),
             (env::READ_MODEL_URL, "http://user@there"),
+            (env::WEB_ALLOWED_HOSTS, "*"),
+            (env::WEB_TOKEN, "too short"),
+            (env::WEB_TERMINAL, "perhaps"),
+            (env::WEB_TERMINAL_SESSIONS, "0"),
+            (env::WEB_TERMINAL_IDLE_SECONDS, "0"),
         ];
-        assert_eq!(read(&values).unwrap_err(), 3);
+        assert_eq!(read(&values).unwrap_err(), 8);
+    }
+
+    #[test]
+    fn the_terminal_is_set_up_and_its_token_never_shown() {
+        let values = [
+            (env::INSTANCE, "demo"),
+            (env::WEB_ALLOWED_HOSTS, "odd.example, 10.0.0.7:8081"),
+            (env::WEB_TOKEN, "hunter2-hunter2-hunter2"),
+            (env::WEB_TERMINAL, "read-only"),
+            (env::WEB_TERMINAL_SESSIONS_PER_ADDRESS, "50"),
+            (env::WEB_TERMINAL_GRACE_SECONDS, "2.5"),
+        ];
+        let config = read(&values).unwrap();
+        assert_eq!(config.allowed_hosts.len(), 2);
+        assert_eq!(config.terminal.mode, TerminalMode::ReadOnly);
+        assert_eq!(config.terminal.sessions_per_address, 50);
+        assert_eq!(config.terminal.grace, Duration::from_millis(2_500));
+        assert_eq!(config.terminal.instance.as_deref(), Some("demo"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+
+        let source = Source::from_map([(env::WEB_TOKEN, "hunter2")]);
+        let mut reader = Reader::new(&source);
+        Config::read(&mut reader);
+        let errors = reader.finish().unwrap_err().to_string();
+        assert!(errors.contains("16 to 256 visible"), "{errors}");
+        assert!(!errors.contains("hunter2"), "{errors}");
     }
 }

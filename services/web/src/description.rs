@@ -19,6 +19,7 @@ use crate::proxy::{self, Passed};
     components(schemas(Problem)),
     tags(
         (name = "page", description = "What browsers open"),
+        (name = "terminal", description = "The dashboard of the terminal, in a browser"),
         (name = "gateway", description = "Passed on to the gateway"),
         (name = "read-model", description = "Passed on to the read-model"),
     ),
@@ -45,6 +46,7 @@ pub(crate) async fn interfaces(State(interfaces): State<Interfaces>) -> Json<Int
 /// Description of the interface.
 pub(crate) fn openapi() -> OpenApi {
     let mut openapi = Page::openapi();
+    openapi.merge(crate::terminal::described());
     for passed in proxy::all() {
         let method = if passed.method.is_safe() {
             HttpMethod::Get

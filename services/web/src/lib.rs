@@ -1,30 +1,36 @@
 //! The web role: what browsers open.
 //!
-//! It serves one page, and passes requests on to the gateway and the read-model under its own address, so that the page
-//! needs no other origin. It keeps nothing.
+//! It serves one page, passes requests on to the gateway and the read-model under its own address, so that the page
+//! needs no other origin, and has a terminal for it. It keeps nothing.
 
 mod config;
 mod description;
+mod hosts;
 mod interfaces;
 mod metrics;
 mod page;
 mod proxy;
+mod terminal;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use odd_contracts::Role;
 use odd_runtime::{Limits, Metrics, Readiness, RoleError, ServeError, Server, Shutdown, Tasks};
 use tokio::net::TcpListener;
 
+use hosts::Hosts;
 use interfaces::Interfaces;
 use metrics::WebMetrics;
 use proxy::{Proxy, Upstream};
+use terminal::Terminal;
 
 pub use config::Config;
+pub use hosts::{AllowedHost, InvalidHost};
+pub use terminal::config::{AccessToken, InvalidMode, InvalidToken, Program, TerminalConfig, TerminalMode};
 
 /// Time between two questions whether a role behind is ready.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
@@ -48,10 +54,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
     let own = Router::new()
         .route("/interfaces", get(description::interfaces))
         .with_state(Interfaces::new(port, config.port_offset));
-    let own = page::routes().merge(own).layer(from_fn(proxy::paths_only));
+    let terminal = terminal::routes(Terminal::new(&config, &tasks, &metrics)?);
+    let own = page::routes()
+        .merge(own)
+        .merge(terminal)
+        .layer(from_fn(proxy::paths_only));
+    let ours_only = from_fn_with_state(Hosts::new(&config.allowed_hosts), hosts::ours_only);
     let served = Server::new(Role::Web, &metrics, &readiness)
-        .api(own.merge(short), description::openapi())
-        .streaming(lasting)
+        .api(own.merge(short).layer(ours_only.clone()), description::openapi())
+        .streaming(lasting.layer(ours_only))
         .limits(Limits {
             timeout: config.answer_timeout.saturating_add(MARGIN),
             ..Limits::default()

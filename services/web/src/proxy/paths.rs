@@ -1,10 +1,11 @@
 //! What a request may look like that is passed on.
 
-use axum::http::header::{HOST, HeaderMap, ORIGIN};
-use axum::http::uri::Authority;
+use axum::http::header::HeaderMap;
 use axum::http::{Method, Uri};
 use odd_contracts::ProblemCode;
 use odd_runtime::ApiError;
+
+use crate::hosts::is_same_origin;
 
 /// Refuses what could mean something else to the role behind, or to whatever stands before it, than it does here.
 ///
@@ -78,18 +79,7 @@ fn decode(text: &[u8]) -> Vec<u8> {
 /// # Errors
 /// `foreign_origin`.
 pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(ORIGIN).filter(|_| !method.is_safe()) else {
-        return Ok(());
-    };
-    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let is_ours = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.parse::<Uri>().ok())
-        .and_then(|origin| origin.into_parts().authority)
-        .zip(asked)
-        .is_some_and(|(origin, asked): (Authority, &str)| origin.as_str().eq_ignore_ascii_case(asked));
-    if is_ours {
+    if method.is_safe() || is_same_origin(headers) != Some(false) {
         return Ok(());
     }
     Err(ApiError::new(
@@ -101,6 +91,7 @@ pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), A
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use axum::http::header::{HOST, ORIGIN};
 
     use super::*;
 

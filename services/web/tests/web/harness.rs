@@ -114,12 +114,17 @@ impl Web {
 
     /// Before whatever is at an address, which may take so long to answer.
     pub(crate) async fn at(url: &str, answer_timeout: Duration) -> Self {
-        let config = Config {
+        Self::set_up(Config {
             gateway_url: url.to_owned(),
             read_model_url: url.to_owned(),
             answer_timeout,
             ..Config::default()
-        };
+        })
+        .await
+    }
+
+    /// As it is set up.
+    pub(crate) async fn set_up(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new(LONG);

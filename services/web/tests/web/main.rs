@@ -7,8 +7,19 @@
 )]
 
 mod harness;
+mod hosts;
 mod page;
 mod passing;
 mod refusals;
 mod streams;
+#[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
+mod terminal_bed;
+#[cfg(unix)]
+mod terminal_flow;
+#[cfg(unix)]
+mod terminal_life;
+#[cfg(unix)]
+mod terminal_refusals;
 mod trouble;

@@ -1,0 +1,182 @@
+//! What the web terminal answers over HTTP: a ticket, and the upgrade to its WebSocket.
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::header::{CACHE_CONTROL, HeaderMap, ORIGIN};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use odd_contracts::ProblemCode;
+use odd_contracts::names::env;
+use odd_contracts::terminal::{MAX_MESSAGE_BYTES, PROTOCOL, Ticket};
+use odd_runtime::ApiError;
+use odd_runtime::http::Peer;
+use utoipa::OpenApi as _;
+
+use super::limits::Address;
+use super::{Terminal, keys, lock};
+use crate::hosts::{Place, is_same_origin};
+
+/// Bytes that the WebSocket of one client may read, and gather for it, at once.
+const BUFFER: usize = 16 * 1024;
+
+/// Its routes.
+pub(crate) fn routes(terminal: Terminal) -> Router {
+    Router::new()
+        .route("/terminal/ticket", post(ticket))
+        .route("/ws", get(connect))
+        .with_state(terminal)
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(ticket, connect), components(schemas(Ticket)))]
+struct Described;
+
+/// Their description.
+pub(crate) fn described() -> utoipa::openapi::OpenApi {
+    Described::openapi()
+}
+
+/// A ticket for the web terminal.
+///
+/// Good once, for half a minute, in the first message over `/ws`. Only a page that comes from here gets one: its `Origin` has to
+/// be that of this address. Where a token is set up, it is asked for as `Authorization: Bearer` of everybody who does not come
+/// by the loopback.
+#[utoipa::path(post, path = "/terminal/ticket", tag = "terminal", responses(
+    (status = 200, body = Ticket),
+    (status = 401, body = odd_contracts::Problem, description = "The token is missing or wrong"),
+    (status = 403, body = odd_contracts::Problem, description = "No page of this address asks"),
+    (status = 404, body = odd_contracts::Problem, description = "There is no terminal here; the detail says why, and what to do"),
+    (status = 429, body = odd_contracts::Problem, description = "Too many tickets or attempts"),
+))]
+async fn ticket(
+    State(terminal): State<Terminal>,
+    Extension(place): Extension<Place>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let address = client(peer.as_deref())?;
+    let refused = |error: ApiError, reason| {
+        terminal.metrics().refused(reason);
+        error
+    };
+    if is_same_origin(&headers) != Some(true) {
+        return Err(refused(foreign(), "foreign_origin"));
+    }
+    available(&terminal).map_err(|error| refused(error, "unavailable"))?;
+    let at_home =
+        place == Place::Loopback && peer.is_some_and(|peer| peer.0.0.ip().to_canonical().is_loopback());
+    if let Some(token) = terminal.0.token.as_ref().filter(|_| !at_home)
+        && keys::shows(&headers, token) != Some(true)
+    {
+        let tried = headers.contains_key(axum::http::header::AUTHORIZATION);
+        return Err(if !tried || terminal.permit(address) {
+            refused(unauthorized(), "unauthorized")
+        } else {
+            refused(
+                overloaded("too many attempts; try again in a minute"),
+                "too_many_attempts",
+            )
+        });
+    }
+    let good_for = terminal.config().ticket;
+    let Some(ticket) = lock(&terminal.0.tickets).issue(good_for) else {
+        return Err(refused(
+            overloaded("too many tickets wait to be used"),
+            "too_many_tickets",
+        ));
+    };
+    let answer = Ticket {
+        ticket,
+        expires_in_ms: u64::try_from(good_for.as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// The web terminal's WebSocket.
+///
+/// Subprotocol `odd.terminal.v1`; the messages are in `terminal-client.json` and `terminal-server.json` of the contracts.
+#[utoipa::path(get, path = "/ws", tag = "terminal", responses(
+    (status = 101, description = "Go on as a WebSocket"),
+    (status = 400, body = odd_contracts::Problem, description = "No upgrade to a WebSocket, or of another subprotocol"),
+    (status = 403, body = odd_contracts::Problem, description = "A page of another origin asks"),
+    (status = 404, body = odd_contracts::Problem, description = "There is no terminal here"),
+    (status = 429, body = odd_contracts::Problem, description = "Too many connections"),
+))]
+async fn connect(
+    State(terminal): State<Terminal>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let address = client(peer.as_deref())?;
+    if headers.contains_key(ORIGIN) && is_same_origin(&headers) != Some(true) {
+        terminal.metrics().refused("foreign_origin");
+        return Err(foreign());
+    }
+    if terminal.is_off() {
+        return Err(off());
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade.protocols([PROTOCOL]),
+        Err(rejection) => return Ok(rejection.into_response()),
+    };
+    if upgrade.selected_protocol().is_none() {
+        return Err(ApiError::parameter(format!(
+            "the subprotocol {PROTOCOL} is spoken here"
+        )));
+    }
+    let Ok(held) = terminal.0.connections.clone().try_acquire_owned() else {
+        terminal.metrics().refused("too_many_connections");
+        return Err(overloaded("too many connections are open"));
+    };
+    let upgrade = upgrade
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
+    Ok(upgrade.on_upgrade(async move |socket| terminal.serve(socket, address, held)))
+}
+
+fn available(terminal: &Terminal) -> Result<(), ApiError> {
+    if terminal.is_off() {
+        return Err(off());
+    }
+    terminal
+        .check()
+        .map_err(|detail| ApiError::new(ProblemCode::NotConfigured, detail))
+}
+
+fn off() -> ApiError {
+    let detail = format!(
+        "the web terminal is switched off; {}=on (or read-only) switches it on",
+        env::WEB_TERMINAL
+    );
+    ApiError::new(ProblemCode::NotConfigured, detail)
+}
+
+fn foreign() -> ApiError {
+    ApiError::new(
+        ProblemCode::ForeignOrigin,
+        "only pages that come from here may open a terminal",
+    )
+}
+
+fn unauthorized() -> ApiError {
+    let detail = format!(
+        "the token of this role ({}) has to be shown as Authorization: Bearer",
+        env::WEB_TOKEN
+    );
+    ApiError::new(ProblemCode::Unauthorized, detail)
+}
+
+fn overloaded(detail: &str) -> ApiError {
+    ApiError::new(ProblemCode::Overloaded, detail)
+}
+
+/// The address of whoever asks.
+fn client(peer: Option<&Peer>) -> Result<Address, ApiError> {
+    let peer = peer.ok_or_else(|| ApiError::internal(&"a request has no peer"))?;
+    Ok(peer.0.ip().into())
+}

@@ -1,0 +1,326 @@
+//! Who gets no terminal, and what ends a connection.
+
+use std::time::Duration;
+
+use odd_contracts::ProblemCode;
+use odd_contracts::terminal::{ErrorCode, MAX_MESSAGE_BYTES};
+use odd_web::{AccessToken, Config, Program, TerminalConfig, TerminalMode};
+use serde_json::json;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::harness::{Web, problem};
+use crate::terminal_bed::{Browser, ask_for_ticket, counted, request, running, ticket, web};
+
+const TOKEN: &str = "sixteen-or-more-characters";
+const OPEN: &str = "web_terminal_sessions{service=\"web\"}";
+
+fn plain() -> TerminalConfig {
+    TerminalConfig::default()
+}
+
+fn token() -> Option<odd_runtime::config::Secret<AccessToken>> {
+    Some(odd_runtime::config::Secret::new(TOKEN.parse().unwrap()))
+}
+
+/// Status and body of an upgrade that was refused.
+async fn refused_upgrade(request: ClientRequestBuilder) -> (u16, String) {
+    match connect_async(request).await {
+        Err(Error::Http(answer)) => {
+            let (parts, body) = answer.into_parts();
+            (parts.status.as_u16(), String::from_utf8(body.unwrap()).unwrap())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_once_and_for_a_while() {
+    let web = web("cat", plain()).await;
+    let key = json!({ "ticket": ticket(&web).await });
+    let first = Browser::enter(&web, key.clone()).await;
+    assert!(first.is_ok());
+    assert_eq!(
+        Browser::enter(&web, key).await.err(),
+        Some(ErrorCode::Unauthorized)
+    );
+    for wrong in [
+        json!({ "ticket": "0".repeat(64) }),
+        json!({ "token": "0".repeat(64) }),
+        json!({ "token": "" }),
+    ] {
+        let error = Browser::enter(&web, wrong.clone()).await.err().unwrap();
+        let expected = [ErrorCode::Unauthorized, ErrorCode::Malformed];
+        assert!(expected.contains(&error), "{wrong}: {error:?}");
+    }
+    let unknown = Browser::resume(&web, &"0".repeat(64)).await;
+    assert_eq!(unknown.err(), Some(ErrorCode::UnknownSession));
+    assert_eq!(web.metric(OPEN).await, Some(1.0));
+    let unauthorized = "web_terminal_refused_total{reason=\"unauthorized\",service=\"web\"}";
+    counted(&web, unauthorized, 3.0).await;
+
+    let hasty = self::web(
+        "cat",
+        TerminalConfig {
+            ticket: Duration::ZERO,
+            ..plain()
+        },
+    )
+    .await;
+    let answer: serde_json::Value = ask_for_ticket(&hasty).await.json().await.unwrap();
+    let late = json!({ "ticket": answer["ticket"] });
+    assert_eq!(
+        Browser::enter(&hasty, late).await.err(),
+        Some(ErrorCode::Unauthorized)
+    );
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_get_no_ticket_and_no_connection() {
+    let web = web("cat", plain()).await;
+    let own = format!("http://{}", web.address);
+    let other_port = format!("http://127.0.0.1:{}", web.address.port() ^ 1);
+    for origin in [
+        None,
+        Some("null"),
+        Some("http://elsewhere"),
+        Some(other_port.as_str()),
+    ] {
+        let mut request = web.http.post(web.url("/terminal/ticket"));
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        problem(request.send().await.unwrap(), ProblemCode::ForeignOrigin).await;
+        let Some(origin) = origin else { continue };
+        let (status, body) = refused_upgrade(request_of(&web, origin)).await;
+        assert_eq!(status, 403, "{origin}");
+        assert!(body.contains("\"foreign_origin\""), "{body}");
+    }
+    let rebound = request(web.address, "http://elsewhere").with_header("Host", "elsewhere");
+    // The client adds its own host; two of them are refused as well as a foreign one.
+    assert!(matches!(refused_upgrade(rebound).await.0, 400 | 403));
+    assert!(connect_async(request(web.address, &own)).await.is_ok());
+    assert_eq!(web.metric(OPEN).await, Some(0.0));
+}
+
+fn request_of(web: &Web, origin: &str) -> ClientRequestBuilder {
+    request(web.address, origin)
+}
+
+/// Whoever comes by another name than the loopback shows the token; the name alone opens nothing.
+#[tokio::test]
+async fn a_token_is_asked_of_those_from_elsewhere() {
+    let web = Web::set_up(Config {
+        gateway_url: "http://127.0.0.1:1".to_owned(),
+        read_model_url: "http://127.0.0.1:1".to_owned(),
+        allowed_hosts: vec!["odd.example".parse().unwrap()],
+        terminal: TerminalConfig {
+            program: Some(Program {
+                path: "/bin/cat".into(),
+                arguments: Vec::new(),
+            }),
+            token: token(),
+            attempts: 5,
+            ..plain()
+        },
+        ..Config::default()
+    })
+    .await;
+    let ask = async |shown: Option<&str>| {
+        let request = web.http.post(web.url("/terminal/ticket"));
+        let mut request = request
+            .header("host", "odd.example")
+            .header("origin", "https://odd.example");
+        if let Some(shown) = shown {
+            request = request.header("authorization", shown);
+        }
+        request.send().await.unwrap()
+    };
+    let refusal = problem(ask(None).await, ProblemCode::Unauthorized).await;
+    assert!(refusal.detail.unwrap().contains("ODD_WEB_TOKEN"));
+    assert_eq!(ask(Some(&format!("Bearer {TOKEN}"))).await.status(), 200);
+    // By the loopback nobody is asked, and the token opens a session, too.
+    let at_home = Browser::open(&web).await;
+    let by_token = Browser::enter(&web, json!({ "token": TOKEN })).await;
+    assert!(by_token.is_ok());
+    drop(at_home);
+    // Guessing has an end.
+    for _ in 0..3 {
+        problem(ask(Some("Bearer a wrong one")).await, ProblemCode::Unauthorized).await;
+    }
+    problem(ask(Some("Bearer a wrong one")).await, ProblemCode::Overloaded).await;
+    assert_eq!(ask(Some(&format!("Bearer {TOKEN}"))).await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_51st_session_is_refused_until_one_ends() {
+    let config = TerminalConfig {
+        sessions_per_address: 50,
+        attempts: 200,
+        ..plain()
+    };
+    let cat = Program {
+        path: "/bin/cat".into(),
+        arguments: Vec::new(),
+    };
+    let web = running(cat, config).await;
+    let mut browsers = Vec::new();
+    for _ in 0..50 {
+        browsers.push(Browser::open(&web).await);
+    }
+    let key = async || json!({ "ticket": ticket(&web).await });
+    let refused = Browser::enter(&web, key().await).await;
+    assert_eq!(refused.err(), Some(ErrorCode::TooManySessions));
+    // The end of input ends the program.
+    browsers[7].press("\x04").await;
+    counted(&web, OPEN, 49.0).await;
+    assert!(Browser::enter(&web, key().await).await.is_ok());
+    web.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_has_its_share() {
+    let config = TerminalConfig {
+        sessions_per_address: 2,
+        ..plain()
+    };
+    let web = web("cat", config).await;
+    let _two = (Browser::open(&web).await, Browser::open(&web).await);
+    let third = Browser::enter(&web, json!({ "ticket": ticket(&web).await })).await;
+    assert_eq!(third.err(), Some(ErrorCode::TooManySessions));
+}
+
+#[tokio::test]
+async fn attempts_are_limited() {
+    let web = web(
+        "cat",
+        TerminalConfig {
+            attempts: 3,
+            ..plain()
+        },
+    )
+    .await;
+    let mut seen = Vec::new();
+    while seen.last() != Some(&ErrorCode::TooManyAttempts) {
+        seen.push(Browser::resume(&web, "guessed").await.err().unwrap());
+        assert!(seen.len() < 20, "{seen:?}");
+    }
+    assert!(seen.len() > 3, "{seen:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_say_hello_is_not_waited_for() {
+    let config = TerminalConfig {
+        hello: Duration::from_millis(200),
+        ..plain()
+    };
+    let web = web("cat", config).await;
+    let mut silent = Browser::connect(&web).await;
+    assert_eq!(silent.refused().await, ErrorCode::HelloExpected);
+    let mut hasty = Browser::connect(&web).await;
+    hasty.press("ls\r").await;
+    assert_eq!(hasty.refused().await, ErrorCode::HelloExpected);
+    assert_eq!(web.metric(OPEN).await, Some(0.0));
+}
+
+/// Each ends the connection, and none the session.
+#[tokio::test]
+async fn messages_that_break_the_contract_end_the_connection_alone() {
+    let web = web("echo ready; cat", plain()).await;
+    let large = format!(
+        "{{\"type\":\"input\",\"data\":\"{}\"}}",
+        "x".repeat(MAX_MESSAGE_BYTES)
+    );
+    let no_text = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    let mut browser = Browser::open(&web).await;
+    browser.shows("ready").await;
+    for (message, code) in [
+        (Message::text("{"), ErrorCode::Malformed),
+        (Message::text("{\"type\":\"exec\"}"), ErrorCode::Malformed),
+        (
+            Message::text("{\"type\":\"ping\",\"more\":1}"),
+            ErrorCode::Malformed,
+        ),
+        (
+            Message::text("{\"type\":\"resize\",\"columns\":0,\"rows\":1}"),
+            ErrorCode::Malformed,
+        ),
+        (
+            Message::text("{\"type\":\"hello\",\"ticket\":\"x\",\"columns\":1,\"rows\":1}"),
+            ErrorCode::HelloExpected,
+        ),
+        (Message::binary(b"ls\r".to_vec()), ErrorCode::Unsupported),
+        (Message::text(large.clone()), ErrorCode::TooLarge),
+        (Message::Frame(no_text), ErrorCode::Malformed),
+    ] {
+        browser.send(message.clone()).await;
+        assert_eq!(browser.refused().await, code, "{message:.60}");
+        browser = Browser::resume(&web, &browser.reconnect).await.unwrap();
+        browser.press("still here\r").await;
+        browser.shows("still here").await;
+    }
+    // As large as it may be.
+    let most = "y".repeat(MAX_MESSAGE_BYTES - 26);
+    browser.press(&most).await;
+    browser.press("\r").await;
+    assert_eq!(web.metric(OPEN).await, Some(1.0));
+}
+
+#[tokio::test]
+async fn only_its_own_subprotocol_is_spoken() {
+    let web = web("cat", plain()).await;
+    let url = format!("ws://{}/ws", web.address);
+    for request in [
+        ClientRequestBuilder::new(url.parse().unwrap()),
+        ClientRequestBuilder::new(url.parse().unwrap()).with_sub_protocol("odd.terminal.v0"),
+    ] {
+        let (status, body) = refused_upgrade(request).await;
+        assert_eq!(status, 400);
+        assert!(body.contains("odd.terminal.v1"), "{body}");
+    }
+    let plain = web.get("/ws").await;
+    assert!(plain.status().is_client_error());
+    assert_eq!(plain.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn where_there_is_no_terminal_the_page_is_told_why() {
+    let off = web(
+        "cat",
+        TerminalConfig {
+            mode: TerminalMode::Off,
+            ..plain()
+        },
+    )
+    .await;
+    let told = problem(ask_for_ticket(&off).await, ProblemCode::NotConfigured).await;
+    assert!(told.detail.unwrap().contains("ODD_WEB_TERMINAL=on"));
+    let (status, _) = refused_upgrade(request_of(&off, &format!("http://{}", off.address))).await;
+    assert_eq!(status, 404);
+
+    let nothing = Program {
+        path: "/nonexistent/odd".into(),
+        arguments: Vec::new(),
+    };
+    let missing = running(
+        nothing,
+        TerminalConfig {
+            token: token(),
+            ..plain()
+        },
+    )
+    .await;
+    let told = problem(ask_for_ticket(&missing).await, ProblemCode::NotConfigured).await;
+    assert!(told.detail.unwrap().contains("/nonexistent/odd"));
+    let refused = Browser::enter(&missing, json!({ "token": TOKEN })).await;
+    assert_eq!(refused.err(), Some(ErrorCode::Unavailable));
+    // The place was given back.
+    assert_eq!(missing.metric(OPEN).await, Some(0.0));
+    for _ in 0..12 {
+        let refused = Browser::enter(&missing, json!({ "token": TOKEN })).await;
+        assert_eq!(refused.err(), Some(ErrorCode::Unavailable));
+    }
+}
