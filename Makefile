@@ -1,7 +1,7 @@
 # Thin targets over cargo and the binary `odd`. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test soak lint release install bench bench-servers image images images-fast clean
+.PHONY: help setup ui build up down test soak lint release install bench bench-servers image images images-fast clean
 
 # A fresh rustup installation is found before the shell was started anew.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -21,7 +21,7 @@ help: ## List the targets
 setup: ## Check for what a build needs (installs a C compiler where it may)
 	@./scripts/setup.sh
 
-build: setup
+build: setup ui
 	cargo build --locked -p odd $(FEATURES)
 
 up: build ## Build and start the observatory, print where to look
@@ -30,24 +30,30 @@ up: build ## Build and start the observatory, print where to look
 down: ## Stop the observatory, keep its data
 	@if [ -x $(ODD) ]; then $(ODD) down; else echo "nothing is built, so nothing was started from here"; fi
 
-test: ## Run every test (set-up included: compiler, Docker engine, images)
+test: ## Run every test (set-up included: compiler, Node.js, Docker engine, images)
 	@./scripts/setup.sh --tests
+	@./scripts/ui.sh --test
 	cargo test --locked --workspace $(FEATURES) --no-fail-fast
 
 SEEDS ?= 5
 soak: ## Break every part under load, each in SEEDS ways (5), and print the table of faults
 	@./scripts/setup.sh --tests
+	@./scripts/ui.sh
 	ODD_SOAK_SEEDS=$(SEEDS) cargo test --locked --workspace $(FEATURES) --test faults -- --nocapture --test-threads 1
 
 lint: setup ## Check formatting and lints
+	@./scripts/ui.sh --lint
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
 
-release: setup ## Build the optimised binary
+ui: ## Build the page of the web role, where Node.js is there (the targets above do)
+	@./scripts/ui.sh
+
+release: setup ui ## Build the optimised binary
 	$(WITH_COMMIT) cargo build --locked --release -p odd
 	@echo "the binary is $(TARGET_DIR)/release/odd"
 
-install: setup ## Install `odd` for this user
+install: setup ui ## Install `odd` for this user
 	$(WITH_COMMIT) cargo install --path cli --locked
 
 bench: release ## Measure on an instance of its own, removed afterwards
@@ -57,7 +63,7 @@ bench-servers: release ## Measure with every role a process of its own, on real 
 	@./scripts/docker.sh
 	./scripts/bench-servers.sh $(TARGET_DIR)/release/odd
 
-image: setup ## Build the image of the roles, a static binary and nothing else, and test it
+image: setup ui ## Build the image of the roles, a static binary and nothing else, and test it
 	@./scripts/docker.sh
 	@./scripts/image.sh
 

@@ -15,6 +15,9 @@ export default defineConfig({
   esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "none" },
   build: {
     target: "es2022",
+    // From where the web role takes it.
+    outDir: "../dist/site",
+    emptyOutDir: true,
     assetsDir: "assets",
     // A data: address would need a wider policy.
     assetsInlineLimit: 0,
