@@ -219,11 +219,7 @@ impl Talk<'_> {
     /// Tells the client what there is to tell.
     async fn outbound(&self, sink: &mut Sink) -> Stop {
         let Attachment {
-            session,
-            generation,
-            wake,
-            notices,
-            ..
+            session, generation, ..
         } = self.attachment;
         let mut ended = session.ended();
         let mut ping = tokio::time::interval(self.terminal.config().ping);
@@ -244,20 +240,28 @@ impl Talk<'_> {
                 return Stop::Ended(over);
             } else {
                 tokio::select! {
-                    () = wake.notified() => continue,
                     _ = ended.changed() => continue,
                     _ = ping.tick() => Message::Ping(Vec::new().into()),
-                    notice = notices.next() => text(&notice),
-                    () = self.answer.notified() => {
-                        if !self.asked.swap(false, Ordering::Relaxed) {
-                            continue;
-                        }
-                        text(&ServerMessage::Pong {})
-                    }
+                    news = self.news() => match news {
+                        Some(news) => text(&news),
+                        None => continue,
+                    },
                 }
             };
             if sink.send(message).await.is_err() {
                 return Stop::Gone;
+            }
+        }
+    }
+
+    /// Waits for something to tell besides output; `None` where there is output. Cancel-safe.
+    async fn news(&self) -> Option<ServerMessage> {
+        let Attachment { wake, notices, .. } = self.attachment;
+        tokio::select! {
+            () = wake.notified() => None,
+            notice = notices.next() => Some(notice),
+            () = self.answer.notified() => {
+                self.asked.swap(false, Ordering::Relaxed).then_some(ServerMessage::Pong {})
             }
         }
     }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::header::{CACHE_CONTROL, HeaderMap, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, ORIGIN};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -65,20 +65,8 @@ async fn ticket(
         return Err(refused(foreign(), "foreign_origin"));
     }
     available(&terminal).map_err(|error| refused(error, "unavailable"))?;
-    let at_home =
-        place == Place::Loopback && peer.is_some_and(|peer| peer.0.0.ip().to_canonical().is_loopback());
-    if let Some(token) = terminal.0.token.as_ref().filter(|_| !at_home)
-        && keys::shows(&headers, token) != Some(true)
-    {
-        let tried = headers.contains_key(axum::http::header::AUTHORIZATION);
-        return Err(if !tried || terminal.permit(address) {
-            refused(unauthorized(), "unauthorized")
-        } else {
-            refused(
-                overloaded("too many attempts; try again in a minute"),
-                "too_many_attempts",
-            )
-        });
+    if !is_at_home(place, peer.as_deref()) {
+        authorized(&terminal, &headers, address).map_err(|(error, reason)| refused(error, reason))?;
     }
     let good_for = terminal.config().ticket;
     let Some(ticket) = lock(&terminal.0.tickets).issue(good_for) else {
@@ -92,6 +80,32 @@ async fn ticket(
         expires_in_ms: u64::try_from(good_for.as_millis()).unwrap_or(u64::MAX),
     };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Whether the client is on this machine. What it says of the host is not enough: whoever gets through to the listener can
+/// say anything.
+fn is_at_home(place: Place, peer: Option<&Peer>) -> bool {
+    place == Place::Loopback && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
+}
+
+/// Asks for the token, where there is one. Who has tried too often is not listened to, even with the right one: else guessing
+/// had no limit.
+fn authorized(
+    terminal: &Terminal,
+    headers: &HeaderMap,
+    address: Address,
+) -> Result<(), (ApiError, &'static str)> {
+    let Some(token) = &terminal.0.token else {
+        return Ok(());
+    };
+    if headers.contains_key(AUTHORIZATION) && !terminal.permit(address) {
+        let error = overloaded("too many attempts; try again in a minute");
+        return Err((error, "too_many_attempts"));
+    }
+    match keys::shows(headers, token) {
+        Some(true) => Ok(()),
+        Some(false) | None => Err((unauthorized(), "unauthorized")),
+    }
 }
 
 /// The web terminal's WebSocket.
