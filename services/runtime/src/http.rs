@@ -65,8 +65,11 @@ pub struct Server {
     openapi: OpenApi,
     limits: Limits,
     origins: Vec<Origin>,
+    gate: Gate,
     drain_delay: Duration,
 }
+
+type Gate = Box<dyn FnOnce(Router) -> Router + Send>;
 
 impl Server {
     /// A server with the built-in paths alone.
@@ -80,6 +83,7 @@ impl Server {
             openapi: OpenApi::default(),
             limits: Limits::default(),
             origins: Vec::new(),
+            gate: Box::new(|routes| routes),
             drain_delay: Duration::ZERO,
         }
     }
@@ -112,6 +116,14 @@ impl Server {
     #[must_use]
     pub fn cors(mut self, origins: impl IntoIterator<Item = Origin>) -> Self {
         self.origins = origins.into_iter().collect();
+        self
+    }
+
+    /// A layer that everything passes but what monitoring asks, `/healthz`, `/readyz` and `/metrics`: the role's routes, their
+    /// description, and paths at which there is nothing.
+    #[must_use]
+    pub fn gate(mut self, layered: impl FnOnce(Router) -> Router + Send + 'static) -> Self {
+        self.gate = Box::new(layered);
         self
     }
 
@@ -164,11 +176,12 @@ impl Server {
             .layer(from_fn_with_state(streams, guard::streaming));
         let openapi = with_builtin(self.role, self.openapi);
         let shell = shell::Shell::new(&self.metrics, &self.limits);
-        let router = builtin::routes(&self.metrics, &self.readiness)
-            .merge(docs::routes(self.role, &openapi)?)
+        let gated = docs::routes(self.role, &openapi)?
             .merge(api)
             .merge(streaming)
-            .fallback(builtin::not_found)
+            .fallback(builtin::not_found);
+        let router = builtin::routes(&self.metrics, &self.readiness)
+            .merge((self.gate)(gated))
             .method_not_allowed_fallback(builtin::method_not_allowed)
             .layer(from_fn_with_state(Arc::new(shell), shell::around));
         Ok(cors::allow(router, self.origins))

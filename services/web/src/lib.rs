@@ -61,8 +61,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: Shutdown) -> R
         .layer(from_fn(proxy::paths_only));
     let ours_only = from_fn_with_state(Hosts::new(&config.allowed_hosts), hosts::ours_only);
     let served = Server::new(Role::Web, &metrics, &readiness)
-        .api(own.merge(short).layer(ours_only.clone()), description::openapi())
-        .streaming(lasting.layer(ours_only))
+        .api(own.merge(short), description::openapi())
+        .streaming(lasting)
+        .gate(move |routes| routes.layer(ours_only))
         .limits(Limits {
             timeout: config.answer_timeout.saturating_add(MARGIN),
             ..Limits::default()

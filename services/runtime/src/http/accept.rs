@@ -88,7 +88,9 @@ impl Acceptor {
             http.timer(TokioTimer::new())
                 .header_read_timeout(head)
                 .max_header_size(HEAD_BYTES);
-            let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+            let connection = http
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
             tokio::pin!(connection);
             let draining = async {
                 shutdown.signalled().await;

@@ -23,6 +23,9 @@ async fn nothing_is_told_to_a_foreign_name_but_health_and_metrics() {
         ("POST", "/gateway/jobs"),
         ("POST", "/terminal/ticket"),
         ("GET", "/ws"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs/"),
+        ("GET", "/nowhere"),
     ] {
         for host in [
             "elsewhere",
