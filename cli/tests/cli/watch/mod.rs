@@ -74,8 +74,12 @@ fn short(id: &str) -> &str {
     &id[..8]
 }
 
-/// Closes the screen on top and waits for the dashboard: what follows Escape at once would be a key with Alt.
+/// Closes the screen on top and waits for the dashboard: what follows Escape at once would be a key with Alt. The foot is what
+/// is drawn last, so that of the screen must be there before that of the dashboard is waited for.
 fn back(pty: &mut Pty) {
+    pty.wait_until(LONG, "the whole of a screen over the dashboard", |screen| {
+        (!footer(screen).contains("filter")).then_some(())
+    });
     pty.send(keys::ESCAPE);
     pty.wait_until(LONG, "the dashboard", |screen| {
         footer(screen).contains("filter").then_some(())
