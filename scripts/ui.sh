@@ -1,13 +1,15 @@
 #!/bin/sh
 # Builds the page of the web role from services/web/ui into services/web/dist/site, from where the binary takes it. Does nothing
 # where that is up to date. Without Node.js a binary is built all the same; its web role then says how to have the page.
-# usage: scripts/ui.sh [--lint|--test]
+# usage: scripts/ui.sh [--build|--lint|--test]
 #
+# --build  fails where it cannot be built
 # --lint   checks form, lints and types as well
 # --test   runs its unit tests as well
 # Either needs Node.js: on Debian and Ubuntu, as root, it is installed; elsewhere this says what to do, and exits with 3.
 set -eu
 cd "$(dirname "$0")/.."
+self=$PWD/scripts/ui.sh
 
 ui=services/web/ui
 dist=services/web/dist
@@ -50,6 +52,12 @@ build() {
     printf '%s\n' "$now" >"$dist/fingerprint"
 }
 
+# A page of other sources would be worse than the plain one.
+without() {
+    [ "$(cat "$dist/fingerprint" 2>/dev/null)" = "$(fingerprint)" ] || rm -rf "$dist/site" "$dist/fingerprint"
+    echo "the binary is built without the whole page of the web role: $1" >&2
+}
+
 case ${1:-} in
 --lint)
     need_node
@@ -63,11 +71,14 @@ case ${1:-} in
     install_packages
     npm --prefix "$ui" run --silent test
     ;;
+--build)
+    build
+    ;;
 *)
-    if usable; then
-        build
-    else
-        echo "there is no Node.js $minimum or later: the binary is built without the page of the web role" >&2
+    if ! usable; then
+        without "there is no Node.js $minimum or later"
+    elif ! "$self" --build; then
+        without "it could not be built"
     fi
     ;;
 esac

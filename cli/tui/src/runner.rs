@@ -71,6 +71,7 @@ pub enum WatchError {
 /// # Errors
 /// [`WatchError`]; nothing that the network does is one.
 pub async fn run(options: Options) -> Result<(), WatchError> {
+    stay_small();
     let roles = Roles::new(&options.addresses).map_err(WatchError::Address)?;
     // Before the terminal is taken: from then on, no signal may end this without giving it back.
     let mut signals = Signals::wait_for().map_err(WatchError::Signals)?;
@@ -97,6 +98,13 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
     drop(screen);
     runner.end(&mut signals).await;
     turned.map_err(WatchError::Terminal)
+}
+
+/// Huge pages make two of every three megabytes of this process, and gain nothing that anybody would see.
+fn stay_small() {
+    // A kernel without them is as good.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 struct Runner {

@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(config.gateway_url, "http://127.0.0.1:3000");
         assert_eq!(config.read_model_url, "http://127.0.0.1:8080");
         assert_eq!(config.port_offset, 0);
+        assert_eq!(config.terminal.mode, TerminalMode::Off);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use odd_runtime::config::{Reader, Secret};
 /// Settings of the web terminal. Each has a default.
 #[derive(Clone, Debug)]
 pub struct TerminalConfig {
-    /// Whether there is one, and what it may do; on by default.
+    /// Whether there is one, and what it may do; off where the settings do not say so.
     pub mode: TerminalMode,
     /// What runs in it; where absent, this very executable as `odd watch --server`.
     pub program: Option<Program>,
@@ -74,7 +74,8 @@ impl TerminalConfig {
         let sessions = reader.within(env::WEB_TERMINAL_SESSIONS, default.sessions, 1..=500);
         let per_address = env::WEB_TERMINAL_SESSIONS_PER_ADDRESS;
         Self {
-            mode: reader.or(env::WEB_TERMINAL, default.mode),
+            // Nobody has a terminal in the browser who did not ask for one.
+            mode: reader.or(env::WEB_TERMINAL, TerminalMode::Off),
             instance: reader.optional(env::INSTANCE),
             token: reader.optional_secret(env::WEB_TOKEN),
             sessions,
