@@ -100,8 +100,8 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
             depth: depth(context),
             unicode: !args.ascii && context.printer.is_unicode(),
         },
-        // On a server, the browser would open for nobody.
-        has_browser: !args.server && odd_engine::platform::has_display(),
+        // On a server, the browser would open for nobody; of an instance elsewhere, it would open what runs here.
+        has_browser: !args.server && !elsewhere && odd_engine::platform::has_display(),
         launcher: !elsewhere && context.present().running().is_none(),
     })
 }

@@ -1,15 +1,16 @@
 //! The screens, one on top of the other, and what every one of them has in common: keys that work everywhere, the notice at the
 //! foot, and who is told what.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind};
-use odd_contracts::Timestamp;
+use odd_contracts::{JobId, Timestamp};
 use odd_look::sign::Tone;
 use ratatui::Frame;
 
 use crate::ascii;
-use crate::effect::{Effect, Feed, Reply};
+use crate::effect::{Ask, Effect, Feed, Reply};
 use crate::frame;
 use crate::options::Options;
 use crate::screens::{
@@ -54,6 +55,8 @@ pub(crate) struct App {
     next: ScreenId,
     /// Screens that were closed: whatever runs for them ends.
     closed: Vec<ScreenId>,
+    /// Jobs that are to be repeated, and nobody has answered yet.
+    repeated: HashSet<JobId>,
     quits: bool,
 }
 
@@ -66,6 +69,7 @@ impl App {
             notice: None,
             next: 0,
             closed: Vec::new(),
+            repeated: HashSet::new(),
             quits: false,
         };
         let first: Box<dyn Screen> = if options.launcher && options.mode.has_machine() {
@@ -129,6 +133,9 @@ impl App {
     pub(crate) fn reply(&mut self, to: ScreenId, reply: &Reply, now: Timestamp) -> Vec<Order> {
         self.world.now = now;
         self.world.note(reply);
+        if let Reply::Answer(Ask::Retry(id), _) = reply {
+            self.repeated.remove(id);
+        }
         let Some(opened) = self.screens.iter_mut().find(|opened| opened.id == to) else {
             return self.told_to_nobody(to, reply);
         };
@@ -285,6 +292,8 @@ impl App {
                     orders.push(Order { by, effect });
                 }
                 Effect::Quit => self.quit(&mut orders),
+                // A key that is held is one wish.
+                Effect::Ask(Ask::Retry(id)) if !self.repeated.insert(id) => {}
                 Effect::Leave => self.quits = true,
                 effect => orders.push(Order { by, effect }),
             }
@@ -315,7 +324,13 @@ impl App {
             return;
         }
         let same = |opened: &Opened| is_same(opened.screen.as_ref(), screen.as_ref());
-        if let Some(place) = self.screens.iter().position(same) {
+        let place = self.screens.iter().position(same);
+        if place == Some(0) {
+            // The lowest is what all others lie over: they are closed, it is not moved.
+            while self.screens.len() > 1 {
+                self.close(self.screens.len() - 1);
+            }
+        } else if let Some(place) = place {
             let known = self.screens.remove(place);
             self.screens.push(known);
         } else {

@@ -140,7 +140,7 @@ async fn follow(live: odd_client::Live, to: &Sender) -> Option<Failure> {
 
 /// Without what may be a megabyte: no screen shows it from here, and thousands of events may wait.
 fn lightened(mut event: EventEnvelope) -> EventEnvelope {
-    for heavy in ["payload", "metadata", "result"] {
+    for heavy in ["payload", "metadata", "result", "error"] {
         event.payload.remove(heavy);
     }
     event

@@ -123,7 +123,7 @@ fn states(world: &World) -> Vec<Vec<Span<'static>>> {
     } else {
         " · read-only"
     };
-    let more = format!("   {} · {up}{may}", overview.engine);
+    let more = format!("   {} · {up}{may}", text::line(&overview.engine));
     vec![
         vec![state.clone(), Span::styled(more, theme.muted())],
         vec![state],

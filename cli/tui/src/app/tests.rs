@@ -176,6 +176,39 @@ fn of_most_screens_there_is_one_and_of_all_not_many() {
 }
 
 #[test]
+fn the_lowest_stays_where_it_is_when_it_is_asked_for_again() {
+    let mut app = app([]);
+    let lowest = app.screens[0].id;
+    for letter in "LGDL".chars() {
+        press(&mut app, KeyCode::Char(letter));
+    }
+    assert_eq!(titles(&app), ["connecting", "logs", "dead letters", "launcher"]);
+    let root = Box::new(crate::screens::Launcher::new());
+    app.settle(lowest, vec![Effect::Home(root)]);
+    app.screens.truncate(1);
+    for letter in "GDL".chars() {
+        press(&mut app, KeyCode::Char(letter));
+    }
+    assert_eq!(titles(&app), ["launcher"]);
+}
+
+#[test]
+fn a_key_that_is_held_repeats_a_job_once() {
+    let id = Uuid::from_u128(7);
+    let mut app = app([]);
+    let lowest = app.screens[0].id;
+    let mut wished = || app.settle(lowest, vec![Effect::Ask(Ask::Retry(id))]).len();
+    assert_eq!((wished(), wished()), (1, 0));
+    let refused = crate::world::Failure {
+        text: "no".to_owned(),
+        not_found: false,
+    };
+    app.reply(lowest, &Reply::Answer(Ask::Retry(id), Err(refused)), bed::now());
+    let again = app.settle(lowest, vec![Effect::Ask(Ask::Retry(id))]);
+    assert_eq!(again.len(), 1, "it was answered");
+}
+
+#[test]
 fn what_is_not_finished_is_neither_left_nor_closed_unasked() {
     let starts = Box::new(Probe {
         name: "starts",

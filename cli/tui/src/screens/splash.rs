@@ -178,7 +178,9 @@ impl Screen for Splash {
     }
 
     fn tick(&mut self, world: &World) -> Vec<Effect> {
-        if world.overview.value.is_some() && world.stats.value.is_some() {
+        // Counters may be away for long; the dashboard says so where they would be.
+        let figures = world.stats.value.is_some() || world.stats.failure.is_some();
+        if world.overview.value.is_some() && figures {
             return vec![Effect::Home(Box::new(Dashboard::new()))];
         }
         Vec::new()
@@ -192,6 +194,15 @@ impl Screen for Splash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_that_cannot_be_had_are_not_waited_for() {
+        let mut world = bed::empty();
+        world.overview = bed::world().overview;
+        assert!(Splash::new().tick(&world).is_empty());
+        world.take(Feed::Stats(Err(failure("counters are rebuilt"))));
+        assert!(matches!(Splash::new().tick(&world)[..], [Effect::Home(_)]));
+    }
     use crate::bed::{self, SIZES, drawn};
     use crate::effect::Feed;
     use crate::options::Mode;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use odd_look::format;
 use odd_look::sign::{Glyph, Tone};
+use odd_look::{format, text};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
@@ -131,7 +131,10 @@ impl Dashboard {
     fn nothing(&self, world: &World) -> Vec<Line<'static>> {
         let theme = world.theme;
         if let Some(failure) = &self.failure {
-            return vec![Line::styled(format!("  {}", failure.text), theme.tone(Tone::Bad))];
+            return vec![Line::styled(
+                format!("  {}", text::line(&failure.text)),
+                theme.tone(Tone::Bad),
+            )];
         }
         if !self.table.is_loaded() {
             return vec![Line::styled("  asking for the jobs", theme.muted())];

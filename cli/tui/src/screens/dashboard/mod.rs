@@ -198,6 +198,10 @@ impl Dashboard {
             }
             (ask, answer) => {
                 let mut effects = outcome::followed(ask, answer, world);
+                if self.typing.is_some() {
+                    // What is typed into the filter would be keys of another screen.
+                    effects.retain(|effect| !matches!(effect, Effect::Push(_)));
+                }
                 if matches!(ask, Ask::Cancel(_)) {
                     effects.extend(self.ask(world));
                 }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use odd_contracts::JobStatus;
 use odd_contracts::api::{LatencySummary, QueueDepth, Stats};
 use odd_contracts::names::spine::{JOBS_CREATED, JOBS_DEAD_LETTER, JOBS_EVENTS};
-use odd_look::format;
 use odd_look::sign::{Glyph, Tone, of_health, of_status};
+use odd_look::{format, text};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -118,7 +118,10 @@ fn counted(world: &World, stats: &Stats, width: u16, left: bool) -> Vec<Line<'st
 
 pub(super) fn missing<T>(world: &World, source: &Source<T>) -> Line<'static> {
     match &source.failure {
-        Some(failure) => Line::styled(format!(" {}", failure.text), world.theme.tone(Tone::Bad)),
+        Some(failure) => Line::styled(
+            format!(" {}", text::line(&failure.text)),
+            world.theme.tone(Tone::Bad),
+        ),
         None => Line::styled(" asked for", world.theme.muted()),
     }
 }
@@ -225,13 +228,15 @@ pub(super) fn system(frame: &mut Frame<'_>, world: &World, area: Rect) {
         .collect();
     if let Some(why) = &overview.queues_unknown {
         lines.push(Line::styled(
-            format!(" queues are not known: {why}"),
+            format!(" queues are not known: {}", text::line(why)),
             theme.tone(Tone::Attention),
         ));
     }
     // What stands for several is told once, unless its states differ.
     let stores = overview.dependencies.iter();
-    let mut stores: Vec<_> = stores.map(|store| (store.adapter.clone(), store.state)).collect();
+    let mut stores: Vec<_> = stores
+        .map(|store| (text::line(&store.adapter).into_owned(), store.state))
+        .collect();
     stores.dedup();
     let roles = overview
         .roles

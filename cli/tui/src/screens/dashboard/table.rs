@@ -99,8 +99,11 @@ impl Table {
             limit: Some(PAGE),
             ..self.filter.query(now)
         };
-        if self.open.len() >= OPEN {
-            self.open.pop_front();
+        if self.open.len() >= OPEN
+            && let Some(forgotten) = self.open.pop_front()
+        {
+            // Its answer will be no page of this list.
+            self.loading &= forgotten.cursor.is_none();
         }
         self.open.push_back(query.clone());
         query
@@ -135,7 +138,7 @@ impl Table {
             if !self.places.contains_key(&job.id) {
                 let place = self.front - i64::try_from(self.rows.len()).unwrap_or(i64::MAX);
                 self.places.insert(job.id, place);
-                self.rows.push_back(job);
+                self.rows.push_back(row(job));
             }
         }
     }
@@ -162,7 +165,7 @@ impl Table {
         self.known = page.jobs.first().map(place_of);
         let top = self.first == 0;
         let seen = self.rows.len();
-        self.rows = page.jobs.into_iter().chain(older).take(MOST).collect();
+        self.rows = page.jobs.into_iter().map(row).chain(older).take(MOST).collect();
         self.places.clear();
         for (at, job) in self.rows.iter().enumerate() {
             self.places.insert(job.id, -i64::try_from(at).unwrap_or(i64::MAX));
@@ -229,9 +232,6 @@ impl Table {
         row.status = status;
         row.attempt = row.attempt.max(attempt);
         row.updated_at = event.occurred_at;
-        if let Some(error) = event.payload.get("error").and_then(serde_json::Value::as_str) {
-            row.error = Some(error.to_owned());
-        }
         true
     }
 
@@ -325,6 +325,11 @@ fn is_same(one: &JobQuery, other: &JobQuery) -> bool {
         )
     };
     key(one) == key(other)
+}
+
+/// What is kept of a job: no column shows its error, which may have kilobytes.
+fn row(job: JobSummary) -> JobSummary {
+    JobSummary { error: None, ..job }
 }
 
 #[cfg(test)]

@@ -258,6 +258,8 @@ impl Screen for Named {
             Reply::Answer(Ask::Jobs(_), Err(failure)) => {
                 self.is_asked = false;
                 self.failure = Some(failure.clone());
+                // What was found is not all there may be.
+                self.has_more = !self.found.is_empty();
                 Vec::new()
             }
             _ => Vec::new(),
@@ -267,7 +269,7 @@ impl Screen for Named {
     /// A job that was accepted a moment ago appears when it is recorded.
     fn tick(&mut self, world: &World) -> Vec<Effect> {
         let since = self.asked.map_or(Duration::MAX, |asked| world.now.since(asked));
-        if self.found.is_empty() && since >= SELDOM {
+        if (self.found.is_empty() || self.failure.is_some()) && since >= SELDOM {
             self.ask(world)
         } else {
             Vec::new()

@@ -324,6 +324,8 @@ impl Screen for Launcher {
         match &self.stage {
             Stage::Choosing if world.mode.has_machine() => self.key_choosing(key, world),
             Stage::Launching(_) => self.key_launching(key, world),
+            // To close it would break that off.
+            Stage::ToStop | Stage::Stopping(_) if key.code == KeyCode::Esc => Some(Vec::new()),
             Stage::Ready(..) => match key.code {
                 KeyCode::Enter | KeyCode::Esc => Some(dashboard()),
                 _ => self.key_launching(key, world),
