@@ -157,6 +157,13 @@ fn enums() {
         "enum-narrowed",
         "enum-widened",
     );
+    breaks(
+        json!({"const": "A"}),
+        json!({"const": "A", "enum": ["B"]}),
+        "/enum",
+        "enum-narrowed",
+        "enum-widened",
+    );
     let swapped = compare(&json!({"enum": ["A", "B"]}), &json!({"enum": ["B", "C"]}));
     assert_eq!(
         rules(&swapped),
@@ -370,6 +377,12 @@ fn branches() {
             compare(&json!({ keyword: [a, b] }), &json!({ keyword: [b, a] })).needs,
             Bump::Patch
         );
+    }
+    // Exactly one: more that passes here is less that passes there.
+    let narrow = json!({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]});
+    let wide = json!({"oneOf": [{"required": ["a"]}, {}]});
+    for (old, new) in [(&narrow, &wide), (&wide, &narrow)] {
+        assert_eq!(compare(old, new).needs, Bump::Major);
     }
     breaks(
         json!({"allOf": [a]}),

@@ -349,6 +349,11 @@ impl Walk<'_> {
         for (schema, successor) in gone.iter().zip(&come) {
             let index = after.iter().position(|branch| branch == successor);
             let at = at.child(&[&index.unwrap_or_default().to_string()]);
+            if keyword == "oneOf" && after.len() > 1 {
+                // A document of another branch may now keep this one as well, and then there are two.
+                self.breaking("condition-changed", &at, "one of those of which one must hold");
+                continue;
+            }
             self.schemas(Some(schema), Some(successor), &at);
         }
         let lost = gone.len().saturating_sub(come.len());
@@ -491,7 +496,12 @@ fn types(schema: &Object) -> BTreeSet<&str> {
 /// The values that pass, where they are listed.
 fn choices(schema: &Object) -> Option<Vec<&Value>> {
     match (schema.get("enum"), schema.get("const")) {
-        (_, Some(single)) => Some(vec![single]),
+        (None, Some(single)) => Some(vec![single]),
+        // Both hold.
+        (several @ Some(_), Some(single)) => {
+            let several = list(several).into_iter();
+            Some(several.filter(|value| *value == single).collect())
+        }
         (several @ Some(_), None) => Some(list(several)),
         (None, None) => None,
     }
