@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use odd_client::JobQuery;
+use odd_look::ident::{SHORTEST, prefix};
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -10,10 +11,6 @@ use crate::error::{Error, of_instance};
 use crate::exit::ExitCode;
 use crate::format;
 
-/// Fewest characters that are looked for.
-const SHORTEST: usize = 4;
-/// Places of the hyphens of an id.
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// Rows of one page.
 const PAGE: usize = 500;
 /// Pages that are looked through before more characters are asked for.
@@ -37,19 +34,8 @@ impl FromStr for Ident {
         if let Ok(id) = text.parse() {
             return Ok(Self::Whole(id));
         }
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        if digits.len() < SHORTEST || digits.len() > 32 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(format!(
-                "an id is a UUID; at least {SHORTEST} of its first characters will do"
-            ));
-        }
-        let mut prefix = String::with_capacity(36);
-        for digit in digits.chars() {
-            if HYPHENS.contains(&prefix.len()) {
-                prefix.push('-');
-            }
-            prefix.push(digit.to_ascii_lowercase());
-        }
+        let prefix = prefix(text)
+            .ok_or_else(|| format!("an id is a UUID; at least {SHORTEST} of its first characters will do"))?;
         Ok(Self::Prefix(prefix))
     }
 }

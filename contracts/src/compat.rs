@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 mod bounds;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -3,6 +3,7 @@
 
 pub mod duration;
 pub mod format;
+pub mod ident;
 pub mod sign;
 pub mod text;
 pub mod waterfall;

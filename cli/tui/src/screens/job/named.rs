@@ -7,6 +7,7 @@ use odd_client::JobQuery;
 use odd_contracts::api::{JobPage, JobSummary};
 use odd_contracts::{JobId, Timestamp};
 use odd_look::format;
+use odd_look::ident::{SHORTEST, prefix};
 use odd_look::sign::{Glyph, Tone, of_status};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -21,10 +22,6 @@ use crate::fit;
 use crate::frame::region;
 use crate::world::{Failure, World};
 
-/// Fewest characters that are looked for, as with every command of `odd`.
-const SHORTEST: usize = 4;
-/// Places of the hyphens of an id.
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// Jobs of one page, and pages that are looked through.
 const PAGE: usize = 500;
 const MOST_PAGES: usize = 20;
@@ -56,20 +53,8 @@ impl Named {
     /// # Errors
     /// Where no id begins so.
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let hex = digits.chars().all(|c| c.is_ascii_hexdigit());
-        if !hex || !(SHORTEST..=32).contains(&digits.len()) {
-            return Err(format!(
-                "an id is a UUID; {SHORTEST} of its first characters will do"
-            ));
-        }
-        let mut prefix = String::with_capacity(36);
-        for digit in digits.chars() {
-            if HYPHENS.contains(&prefix.len()) {
-                prefix.push('-');
-            }
-            prefix.push(digit.to_ascii_lowercase());
-        }
+        let prefix = prefix(text)
+            .ok_or_else(|| format!("an id is a UUID; {SHORTEST} of its first characters will do"))?;
         Ok(Self {
             prefix,
             found: Vec::new(),
