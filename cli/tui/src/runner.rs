@@ -152,9 +152,9 @@ impl Runner {
                     if keyboard::hung_up() {
                         return Ok(());
                     }
-                    // Some thread has panicked, which gave it back: nobody sees what would be drawn.
-                    if !screen.is_ours() {
-                        return Err(std::io::Error::other("it was given back after a failure"));
+                    // Of whatever thread: nobody sees what would be drawn, and it ends as by a panic of this one.
+                    if Screen::told_of_panic() {
+                        std::panic::resume_unwind(Box::new("another thread has panicked"));
                     }
                     self.tick();
                 }

@@ -26,6 +26,8 @@ pub(crate) struct Screen {
 
 /// Whether it is ours. A panic of any thread gives it back, and what that says is not drawn over.
 static OURS: AtomicBool = AtomicBool::new(false);
+/// Whether a panic was told of, to the last line.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Puts the window's title aside, and takes it back (xterm's window operations 22 and 23); terminals without skip it.
 const KEEP_TITLE: &str = "\x1b[22;2t";
@@ -48,6 +50,7 @@ impl Screen {
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
             hook(panic);
+            TOLD.store(true, Ordering::Release);
         }));
         let screen = Self {
             terminal: ManuallyDrop::new(terminal),
@@ -82,9 +85,9 @@ impl Screen {
         Ok(())
     }
 
-    /// Whether it was not given back after a panic.
-    pub(crate) fn is_ours(&self) -> bool {
-        OURS.load(Ordering::Acquire)
+    /// Whether some thread has panicked, and said so on the terminal that was given back for it.
+    pub(crate) fn told_of_panic() -> bool {
+        TOLD.load(Ordering::Acquire)
     }
 
     /// Puts text into the clipboard of whoever looks at the terminal (OSC 52).
