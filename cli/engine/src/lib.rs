@@ -12,6 +12,7 @@ pub mod lock;
 pub mod platform;
 pub mod ports;
 pub mod state;
+pub mod web_token;
 
 pub use error::EngineError;
 pub use instance::{Home, Instance, InstanceName};

@@ -1,6 +1,7 @@
 //! `odd open`
 
-use odd_engine::platform;
+use odd_engine::{platform, web_token};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -11,7 +12,8 @@ use crate::pages::{self, DASHBOARD, Page};
 
 /// Open a page of the observatory in the browser
 ///
-/// Over SSH or without a display it prints the address instead.
+/// Over SSH or without a display it prints the address instead. Where the web terminal asks for a token, the dashboard is opened with it:
+/// the page takes it from the address at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The page, as `odd urls` names it, such as dashboard, gateway or grafana
@@ -42,19 +44,37 @@ pub fn run(context: &Context, args: &Args) -> Result<ExitCode, Error> {
         );
     }
     let printer = &context.printer;
-    let opened = platform::has_display() && opened(context, &page.url);
+    let url = with_token(context, page)?;
+    let opened = platform::has_display() && opened(context, &url);
+    // What was opened need not be told with its token.
+    let told = if opened { &page.url } else { &url };
     if printer.is_json() {
         printer.json(&Answer {
             version: 1,
             instance: context.instance_name(),
             name: page.id,
-            url: &page.url,
+            url: told,
             opened,
         })?;
     } else {
-        printer.line(&printer.paint(Tone::Accent, &page.url));
+        printer.line(&printer.paint(Tone::Accent, told));
     }
     Ok(ExitCode::Ok)
+}
+
+/// The address of a page. The fragment with the token stays in the browser: it is sent to nobody, and no server logs it.
+fn with_token(context: &Context, page: &Page) -> Result<String, Error> {
+    if page.id != DASHBOARD {
+        return Ok(page.url.clone());
+    }
+    let name = context.instance_name();
+    let token = web_token::recall(&context.instance)
+        .map_err(|e| Error::from_engine("read the token of the web terminal", e, name))?;
+    let encoded = |token: String| utf8_percent_encode(&token, NON_ALPHANUMERIC).to_string();
+    Ok(match token {
+        Some(token) => format!("{}/#token={}", page.url, encoded(token)),
+        None => page.url.clone(),
+    })
 }
 
 /// Whether a browser was started. That there is none is no error: the address is printed either way.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use odd_engine::{ProcessFile, embedded, platform};
+use odd_contracts::Role;
+use odd_engine::{ProcessFile, embedded, platform, web_token};
 use odd_runtime::Shutdown;
 use odd_spine::embedded::EmbeddedSpine;
 use odd_store::embedded::{Database, Options, SqliteCounters, SqliteEventLog, SqliteJobStore};
@@ -33,6 +34,17 @@ pub(super) async fn serve(
     process
         .write(&path)
         .map_err(io_error(format!("write {}", path.display())))?;
+    if plan.ports.iter().any(|(role, _)| *role == Role::Web) {
+        let token = roles
+            .web
+            .terminal
+            .token
+            .as_ref()
+            .map(|token| token.expose().as_str());
+        if let Err(error) = web_token::remember(&plan.instance, token) {
+            tracing::warn!(%error, "the token of the web terminal could not be kept for `odd open`");
+        }
+    }
     tracing::info!(instance_name = %plan.instance.name, pid = process.pid, "serving");
     let stop_file = plan.instance.stop_file();
     let stopped = async {

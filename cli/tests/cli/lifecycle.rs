@@ -152,6 +152,29 @@ fn the_dashboard_is_the_page_of_the_web_role() {
     }
 }
 
+/// Whoever opens the page has the token, whatever the shell knows by then; the fragment is sent to nobody.
+#[test]
+fn the_dashboard_is_opened_with_the_token_that_it_asks_for() {
+    let odd = instance();
+    let token = "a+b#c&d/e?f=g%20-123";
+    let up = Instance::output(odd.command(["up"]).env("ODD_WEB_TOKEN", token)).expect_code(0);
+    assert!(!up.stdout.contains(token) && !up.stderr.contains(token));
+    let opened = |name: &str| {
+        let mut open = odd.command(["open", name, "-o", "json"]);
+        let answer = Instance::output(open.env("SSH_TTY", "there"))
+            .expect_code(0)
+            .json();
+        answer["url"].as_str().unwrap().to_owned()
+    };
+    let dashboard = odd.url(Role::Web);
+    let encoded = "a%2Bb%23c%26d%2Fe%3Ff%3Dg%2520%2D123";
+    assert_eq!(opened("web"), format!("{dashboard}/#token={encoded}"));
+    assert_eq!(opened("web-docs"), format!("{dashboard}/docs"));
+    let _ = odd.run(["down"]).expect_code(0);
+    odd.up();
+    assert_eq!(opened("web"), dashboard, "it was started without");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_process_leads_a_session_of_its_own() {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use odd_contracts::{Timestamp, VERSION};
+use odd_contracts::names::env;
+use odd_contracts::{Role, Timestamp, VERSION};
 
 use super::apply::Stage;
 use super::apply::published;
@@ -22,6 +23,7 @@ use crate::compose::{self, Project, Source};
 use crate::error::EngineError;
 use crate::instance::Instance;
 use crate::lock::InstanceLock;
+use crate::web_token;
 
 /// Shortest time that another command may take that starts or stops the same instance.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
@@ -227,6 +229,7 @@ impl Start<'_> {
         if prepared.fresh {
             prepared.credentials.save(self.instance)?;
         }
+        web_token::remember(self.instance, web_token_of(&prepared.project))?;
         let mut stack = self.stack(prepared);
         // Only what an earlier command made can be missed.
         stack.containers.clone_from(&prepared.made);
@@ -282,4 +285,11 @@ impl Start<'_> {
             stack,
         }
     }
+}
+
+/// The token that the web role is given; an empty one is none.
+fn web_token_of(project: &compose::Project) -> Option<&str> {
+    let web = project.services.get(Role::Web.name())?;
+    let token = web.environment.get(env::WEB_TOKEN)?;
+    Some(token.as_str()).filter(|token| !token.is_empty())
 }

@@ -4,7 +4,7 @@ pub(super) mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rand::TryRng;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
 use crate::platform;
+use crate::state::write_private;
 
 /// Characters of a secret: letters and digits only, since it stands in addresses, arguments and configuration files. 190 bits.
 const LENGTH: usize = 32;
@@ -113,16 +114,6 @@ impl Credentials {
             .context("write", &path)?;
         write_private(&path, &bytes).context("write", &path)
     }
-}
-
-/// Writes a file that only its owner can read, at no moment anybody else.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    // Made with mode 0600 where there are modes.
-    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    beside.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// A random secret from the system's own source.
