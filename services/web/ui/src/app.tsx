@@ -8,6 +8,7 @@ import { JobPage } from "./pages/job";
 import { NewTask } from "./pages/new-task";
 import { Banner } from "./parts/banner";
 import { Header } from "./parts/header";
+import { Later } from "./parts/later";
 import { type Route, route } from "./state/route";
 import { overview } from "./state/store";
 
@@ -33,10 +34,15 @@ function shown({ path: [first, second], query }: Route): Shown {
       return { title: "New task", page: <NewTask like={query} /> };
     case "interfaces":
       return { title: "Interfaces", page: <InterfacesPage /> };
+    case "terminal":
+      return { title: "Terminal", page: <Later load={terminal} what="the terminal" /> };
     default:
       return { title: "No such page", page: <Nowhere /> };
   }
 }
+
+/// Much larger than everything else, and seldom wanted.
+const terminal = async () => (await import("./pages/terminal")).TerminalPage;
 
 const Nowhere = () => (
   <section class="panel">

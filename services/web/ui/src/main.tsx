@@ -1,3 +1,5 @@
+// First: the token is not to stay in the address while anything else is done.
+import "./terminal/handover";
 import "./style/index.css";
 import { render } from "preact";
 import { App } from "./app";

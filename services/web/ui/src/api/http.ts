@@ -46,6 +46,7 @@ export class ApiError extends Error {
 interface Asked {
   method?: "GET" | "POST";
   body?: unknown;
+  headers?: Record<string, string>;
   timeout?: number;
   signal?: AbortSignal;
 }
@@ -72,8 +73,9 @@ export async function ask<T>(path: string, asked: Asked = {}): Promise<T> {
 
 function request(asked: Asked, signal: AbortSignal): RequestInit {
   const made: RequestInit = { method: asked.method ?? "GET", cache: "no-store", signal };
+  if (asked.headers) made.headers = asked.headers;
   if (asked.body !== undefined) {
-    made.headers = { "content-type": "application/json" };
+    made.headers = { ...asked.headers, "content-type": "application/json" };
     made.body = JSON.stringify(asked.body);
   }
   return made;

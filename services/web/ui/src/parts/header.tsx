@@ -13,6 +13,7 @@ const PAGES: [string, string][] = [
   ["dead-letters", "Dead letters"],
   ["alerts", "Alerts"],
   ["interfaces", "Interfaces"],
+  ["terminal", "Terminal"],
 ];
 const THEMES = { system: ["◐", "as the system has it"], dark: ["☾", "dark"], light: ["☀", "light"] } as const;
 

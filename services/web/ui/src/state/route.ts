@@ -1,6 +1,7 @@
 /// Which page is shown, by the fragment of the address: it works with every server, and is not sent to any.
 
 import { signal } from "@preact/signals";
+import { takeToken } from "../terminal/handover";
 
 export interface Route {
   /// Parts of the path, such as `jobs` and an id.
@@ -32,6 +33,7 @@ export const route = signal<Route>(read(""));
 
 export function followAddress(): void {
   const take = () => {
+    takeToken();
     route.value = read(location.hash);
   };
   addEventListener("hashchange", take);

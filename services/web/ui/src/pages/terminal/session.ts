@@ -1,0 +1,126 @@
+import { browser } from "../../terminal/browser";
+import { Connection } from "../../terminal/connection";
+import { keys } from "../../terminal/handover";
+import { Output } from "../../terminal/output";
+import { openScreen } from "../../terminal/screen";
+import { Tabs } from "../../terminal/tabs";
+import type { State } from "../../terminal/world";
+import { type Named, sequence, withControl } from "./keyboard";
+
+/// Time without a change after which the screen takes the size of its place.
+const QUIET_MS = 80;
+/// Time after a key within which the program may put something into the clipboard.
+const ASKED_MS = 10_000;
+
+/// What the page is told.
+export interface Told {
+  told(state: State): void;
+  /// Something to know.
+  say(text: string): void;
+  leave(): void;
+  /// Ctrl of the row of keys was used up.
+  released(): void;
+}
+
+/// A screen with its connection.
+export interface Session {
+  readonly connection: Connection;
+  focus(): void;
+  read(isOn: boolean): void;
+  paint(): void;
+  /// A key of the row.
+  press(key: Named): void;
+  /// The next character is pressed together with Ctrl.
+  hold(isHeld: boolean): void;
+  close(): void;
+}
+
+/// Opens a screen in this place, and a session for it.
+export function attend(place: HTMLElement, page: Told): Session {
+  let isHeld = false;
+  let pressedAt = 0;
+  const type = (data: string) => {
+    pressedAt = Date.now();
+    const sent = isHeld ? withControl(data) : data;
+    if (isHeld) {
+      isHeld = false;
+      page.released();
+    }
+    if (!connection.type(sent)) page.say("That was too much at once: the end of it was left out.");
+  };
+  const screen = openScreen(place, {
+    input: type,
+    leave: () => page.leave(),
+    isLive: () => connection.state.is === "live",
+    copy(text, isProgram) {
+      if (!isProgram || Date.now() - pressedAt < ASKED_MS) void copy(text, page);
+    },
+  });
+  const output = new Output(screen, () => connection.open());
+  const tabs = new Tabs(() => held(connection));
+  const connection: Connection = new Connection(
+    browser((name) => tabs.ask(name)),
+    {
+      size: () => screen.size,
+      told: (state) => page.told(state),
+      notice: (_, message) => page.say(message),
+      fresh: () => output.fresh(),
+      output: (bytes) => output.take(bytes),
+    },
+    keys,
+  );
+  const unwatch = watch(place, () => screen.fit() && connection.resized(), connection);
+  screen.fit();
+  connection.open();
+  return {
+    connection,
+    focus: () => screen.focus(),
+    read: (isOn) => screen.read(isOn),
+    paint: () => screen.paint(),
+    press: (key) => type(sequence(key, screen.hasApplicationArrows)),
+    hold: (held) => {
+      isHeld = held;
+    },
+    close() {
+      unwatch();
+      tabs.close();
+      connection.close();
+      screen.close();
+    },
+  };
+}
+
+function held({ state, keys }: Connection): { name: string; key: string } | null {
+  const { name, session } = keys;
+  return state.is === "live" && name !== null && session !== null ? { name, key: session } : null;
+}
+
+/// Follows the size of the place, and whether the page is there.
+function watch(place: HTMLElement, resized: () => void, connection: Connection): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const sized = new ResizeObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(resized, QUIET_MS);
+  });
+  sized.observe(place);
+  const changed = () => connection.presenceChanged();
+  document.addEventListener("visibilitychange", changed);
+  addEventListener("online", changed);
+  addEventListener("offline", changed);
+  return () => {
+    clearTimeout(timer);
+    sized.disconnect();
+    document.removeEventListener("visibilitychange", changed);
+    removeEventListener("online", changed);
+    removeEventListener("offline", changed);
+  };
+}
+
+async function copy(text: string, page: Told): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    page.say("copied");
+  } catch {
+    page.say("This browser does not let the page copy. Select with Shift and the mouse, and use its menu.");
+  }
+}

@@ -1,0 +1,336 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { hello, input, parse, ping, resize } from "../src/terminal/protocol";
+import { Bed, settled } from "./terminal-bed";
+
+/// The examples of a contract, by name.
+function golden(contract: string): Record<string, string> {
+  const folder = join(__dirname, "../../../../contracts/fixtures/golden", contract);
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]));
+}
+
+async function opened(kept?: Map<string, string>): Promise<Bed> {
+  const bed = new Bed(kept);
+  bed.connection.open();
+  await bed.live();
+  return bed;
+}
+
+describe("what the server says", () => {
+  it("is understood as the contracts have it", () => {
+    const examples = Object.entries(golden("terminal-server"));
+    expect(examples.length).toBeGreaterThan(4);
+    for (const [name, text] of examples) expect(parse(text), name).toEqual(JSON.parse(text));
+  });
+
+  it("is nothing where it is nothing that this page knows", () => {
+    for (const text of ["", "[]", "null", '{"type":"later"}', '{"type":"ready"}', '{"type":"ended","reason":1}'])
+      expect(parse(text), text).toBeNull();
+  });
+});
+
+describe("what the page says", () => {
+  it("is as the contracts have it", () => {
+    const examples = golden("terminal-client");
+    const example = (name: string) => JSON.parse(examples[name] ?? "");
+    const again = (name: string, said: string) => expect(JSON.parse(said), name).toEqual(example(name));
+    const { ticket } = example("hello-ticket.json");
+    const { session } = example("hello-session.json");
+    again("hello-ticket.json", hello({ ticket }, example("hello-ticket.json")));
+    again("hello-session.json", hello({ session }, example("hello-session.json")));
+    again("resize.json", resize(example("resize.json")));
+    again("input.json", input(example("input.json").data));
+    again("ping.json", ping());
+  });
+});
+
+describe("a session", () => {
+  it("begins with a ticket and the size of the screen", async () => {
+    const bed = await opened();
+    expect(bed.shown).toEqual([null]);
+    expect(bed.socket.sent).toEqual([{ type: "hello", ticket: "ticket 1", columns: 120, rows: 40 }]);
+    expect(bed.state).toEqual({ is: "live", readOnly: false });
+    expect(bed.keys.session).toBe("key 1");
+    expect(bed.states.map(({ is }) => is)).toEqual(["connecting", "live"]);
+  });
+
+  it("shows its output from an empty screen on", async () => {
+    const bed = await opened();
+    bed.socket.ears.bytes(new TextEncoder().encode("héllo"));
+    expect(bed.screen).toEqual(["fresh", "héllo"]);
+  });
+
+  it("goes on in the same tab, without a ticket", async () => {
+    const kept = new Map<string, string>();
+    const before = await opened(kept);
+    before.connection.close();
+    expect(before.socket.isClosed).toBe(true);
+    const bed = new Bed(kept);
+    bed.connection.open();
+    await bed.live({ resumed: true, reconnect: "the next" });
+    expect(bed.shown).toEqual([]);
+    expect(bed.socket.sent[0]).toMatchObject({ type: "hello", session: { reconnect: "key 1" } });
+    expect([bed.keys.session, bed.keys.name]).toEqual(["the next", "session 1"]);
+  });
+
+  it("that is over is followed by a new one", async () => {
+    const bed = new Bed(new Map([["odd.terminal.session", "old"]]));
+    bed.connection.open();
+    bed.socket.ears.opened();
+    bed.socket.say({ type: "error", code: "unknown_session", message: "gone" });
+    await bed.live();
+    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 1" });
+    expect(bed.state.is).toBe("live");
+  });
+
+  it("says where it is for looking only, and what there is to know", async () => {
+    const bed = new Bed();
+    bed.connection.open();
+    const socket = await bed.live({ readOnly: true });
+    expect(bed.state).toEqual({ is: "live", readOnly: true });
+    socket.say({ type: "notice", code: "read_only", message: "…" });
+    expect(bed.notices).toEqual(["read_only"]);
+  });
+
+  it("that has ended stays so until a new one is asked for", async () => {
+    const bed = await opened();
+    bed.socket.say({ type: "ended", reason: "exited", exitCode: 3, message: "the program has ended" });
+    bed.socket.ears.closed(1000);
+    expect(bed.state).toEqual({ is: "ended", message: "the program has ended", exitCode: 3 });
+    await bed.pass(3_600_000);
+    expect(bed.sockets.length).toBe(1);
+    bed.connection.renew();
+    await bed.live();
+    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 2" });
+  });
+});
+
+describe("keys", () => {
+  it("go at once, and then once a picture", async () => {
+    const bed = await opened();
+    const typed = () => bed.socket.sent.filter(({ type }) => type === "input").map(({ data }) => data);
+    bed.connection.type("a");
+    expect(typed()).toEqual(["a"]);
+    bed.connection.type("b");
+    bed.connection.type("c");
+    expect(typed()).toEqual(["a"]);
+    bed.picture();
+    expect(typed()).toEqual(["a", "bc"]);
+    bed.picture();
+    bed.connection.type("d");
+    expect(typed()).toEqual(["a", "bc", "d"]);
+  });
+
+  it("are for nobody while there is no session, and are not told later", async () => {
+    const bed = await opened();
+    bed.connection.type("a");
+    bed.connection.type("b");
+    bed.socket.ears.closed(1006);
+    bed.connection.type("rm");
+    bed.picture();
+    await bed.pass(30_000);
+    await bed.live({ resumed: true });
+    bed.picture();
+    expect(bed.sockets.flatMap(({ sent }) => sent.filter(({ type }) => type === "input"))).toEqual([
+      { type: "input", data: "a" },
+    ]);
+  });
+});
+
+describe("a connection that is lost", () => {
+  it("is opened again later each time, with the same session, and at once on demand", async () => {
+    const bed = await opened();
+    const waits: number[] = [];
+    bed.socket.ears.closed(1006);
+    for (let turn = 0; turn < 3; turn += 1) {
+      waits.push(bed.wait);
+      bed.tickets = [{ is: "later", reason: "no connection" }];
+      await bed.pass(bed.wait);
+      if (turn === 0) bed.socket.ears.closed(1006);
+    }
+    expect(waits).toEqual([250, 500, 1_000]);
+    expect(bed.state).toMatchObject({ is: "waiting", why: "no connection" });
+    bed.tickets = [];
+    bed.connection.open();
+    await bed.live({ resumed: true });
+    expect(bed.socket.sent[0]).toMatchObject({ session: { reconnect: "key 1" } });
+    bed.socket.ears.closed(1006);
+    expect(bed.state).toMatchObject({ is: "waiting", until: bed.time + 250 });
+  });
+
+  it("is known by questions that have no answer", async () => {
+    const bed = await opened();
+    await bed.pass(15_000);
+    expect(bed.socket.sent.at(-1)).toEqual({ type: "ping" });
+    bed.socket.say({ type: "pong" });
+    await bed.pass(15_000);
+    expect(bed.state.is).toBe("live");
+    const asked = bed.socket.sent.filter(({ type }) => type === "ping").length;
+    await bed.pass(15_000);
+    expect([asked >= 1, bed.state.is]).toEqual([true, "live"]);
+    await bed.pass(15_000);
+    expect(bed.state).toMatchObject({ is: "waiting", why: "the server does not answer" });
+  });
+
+  it("is looked after when the page is seen again", async () => {
+    const bed = await opened();
+    bed.presence = "hidden";
+    bed.connection.presenceChanged();
+    expect(bed.state.is).toBe("live");
+    bed.presence = "here";
+    bed.connection.presenceChanged();
+    expect(bed.socket.sent.at(-1)).toEqual({ type: "ping" });
+    await bed.pass(5_000);
+    expect(bed.state.is).toBe("waiting");
+  });
+
+  it("rests while nobody looks or there is no network, and goes on by itself", async () => {
+    const bed = await opened();
+    bed.presence = "offline";
+    bed.socket.ears.closed(1006);
+    expect(bed.state).toEqual({ is: "paused", why: "offline" });
+    bed.presence = "hidden";
+    bed.connection.presenceChanged();
+    expect(bed.state).toEqual({ is: "paused", why: "hidden" });
+    await bed.pass(3_600_000);
+    expect(bed.sockets.length).toBe(1);
+    bed.presence = "here";
+    bed.connection.presenceChanged();
+    await bed.live({ resumed: true });
+    expect(bed.state.is).toBe("live");
+  });
+
+  it("of a role that stops is opened again with a new session", async () => {
+    const bed = await opened();
+    bed.socket.say({ type: "ended", reason: "shutdown", message: "the web role is stopping" });
+    expect(bed.state).toMatchObject({ is: "waiting", why: "the web role is stopping" });
+    await bed.pass(250);
+    await bed.live();
+    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 2" });
+  });
+
+  it("that never opened is told from one that is never passed on", async () => {
+    const bed = new Bed();
+    bed.connection.open();
+    for (let turn = 0; turn < 4; turn += 1) {
+      await settled();
+      bed.socket.ears.closed(1006);
+      if (turn < 3) expect(bed.state).toMatchObject({ is: "waiting", why: "the connection cannot be opened" });
+      if (turn < 3) await bed.pass(bed.wait);
+    }
+    expect(bed.state).toMatchObject({ is: "none" });
+    expect(bed.shown.length).toBe(4);
+  });
+
+  it("that does not open in time is given up", async () => {
+    const bed = new Bed();
+    bed.connection.open();
+    await bed.pass(10_000);
+    expect([bed.state.is, bed.socket.isClosed]).toEqual(["waiting", true]);
+  });
+
+  it("tells nothing any more", async () => {
+    const bed = await opened();
+    const [old] = bed.sockets;
+    bed.connection.renew();
+    await bed.live();
+    old?.ears.bytes(Uint8Array.of(65));
+    old?.ears.closed(1006);
+    old?.say({ type: "error", code: "taken_over", message: "" });
+    expect(bed.state.is).toBe("live");
+    expect(bed.screen).toEqual(["fresh", "fresh"]);
+  });
+});
+
+describe("refusals", () => {
+  it("ask for a token, and say that a wrong one is wrong", async () => {
+    const bed = new Bed();
+    bed.tickets = [
+      { is: "token", wrong: false },
+      { is: "token", wrong: true },
+    ];
+    bed.connection.open();
+    await settled();
+    expect(bed.state).toEqual({ is: "token", wrong: false });
+    bed.connection.authorize("guess");
+    await settled();
+    expect(bed.state).toEqual({ is: "token", wrong: true });
+    expect(bed.keys.token).toBeNull();
+    bed.connection.authorize("right");
+    await bed.live();
+    expect(bed.shown).toEqual([null, "guess", "right"]);
+    expect([bed.state.is, bed.keys.token]).toEqual(["live", "right"]);
+  });
+
+  it("say why there is no terminal, and try no more", async () => {
+    const bed = new Bed();
+    bed.tickets = [{ is: "none", reason: "it is switched off" }];
+    bed.connection.open();
+    await bed.pass(3_600_000);
+    expect(bed.state).toEqual({ is: "none", reason: "it is switched off" });
+    expect([bed.shown.length, bed.sockets.length]).toEqual([1, 0]);
+  });
+
+  it("of too many sessions wait for somebody to try again", async () => {
+    const bed = new Bed();
+    bed.connection.open();
+    await settled();
+    bed.socket.ears.opened();
+    bed.socket.say({ type: "error", code: "too_many_sessions", message: "there are 50" });
+    await bed.pass(3_600_000);
+    expect(bed.state).toEqual({ is: "full", message: "there are 50" });
+    expect(bed.sockets.length).toBe(1);
+  });
+
+  it("of tickets are tried once more at once, and then later", async () => {
+    const bed = new Bed();
+    bed.connection.open();
+    for (const turn of [1, 2]) {
+      await settled();
+      expect(bed.sockets.length).toBe(turn);
+      bed.socket.ears.opened();
+      bed.socket.ears.closed(4001);
+    }
+    await settled();
+    expect(bed.state).toMatchObject({ is: "waiting" });
+  });
+
+  it("are understood by the close code where the words were lost", async () => {
+    for (const [code, is] of [
+      [1000, "ended"],
+      [1001, "waiting"],
+      [1008, "waiting"],
+      [1011, "none"],
+      [1013, "full"],
+      [4009, "taken"],
+    ] as const) {
+      const bed = await opened();
+      bed.socket.ears.closed(code);
+      expect(bed.state.is, String(code)).toBe(is);
+    }
+  });
+});
+
+describe("a session that another tab took over", () => {
+  it("stays there, and is had back where that tab hands it over", async () => {
+    const bed = await opened();
+    bed.socket.say({ type: "error", code: "taken_over", message: "elsewhere" });
+    await bed.pass(3_600_000);
+    expect([bed.state.is, bed.sockets.length]).toEqual(["taken", 1]);
+    bed.otherTab = "its key";
+    await bed.connection.takeBack();
+    await bed.live({ resumed: true });
+    expect(bed.socket.sent[0]).toMatchObject({ session: { reconnect: "its key" } });
+    expect(bed.keys.name).toBe("session 1");
+  });
+
+  it("is replaced by a new one where no tab answers", async () => {
+    const bed = await opened();
+    bed.socket.ears.closed(4009);
+    await bed.connection.takeBack();
+    await bed.live();
+    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 2" });
+    expect(bed.keys.name).toBe("session 2");
+  });
+});
