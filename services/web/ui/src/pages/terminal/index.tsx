@@ -56,7 +56,8 @@ export function TerminalPage() {
     store(reads.value);
     attended?.read(reads.value);
   };
-  const isAway = is === "token" || is === "none";
+  const hasNone = is === "token" || is === "none" || is === "full";
+  const isAway = hasNone || is === "ended";
   const isOld = is !== "live" && is !== "connecting";
   return (
     <div class={`terminal-page ${isAway ? "" : "is-full"}`}>
@@ -92,7 +93,7 @@ export function TerminalPage() {
         </section>
         {attended && is === "live" && <KeyRow session={attended} control={control} />}
       </section>
-      {isAway && <Fallback />}
+      {hasNone && <Fallback />}
     </div>
   );
 }
