@@ -86,6 +86,8 @@ pub(crate) struct Bed {
     pub(crate) metrics_engine: RoleProcess,
     pub(crate) read_model: RoleProcess,
     pub(crate) web: RoleProcess,
+    /// Of roles that run more than once, all but the first; processors apart.
+    pub(crate) replicas: Vec<RoleProcess>,
     /// Between the processors and PostgreSQL.
     pub(crate) to_postgres: FaultProxy,
     /// Address of PostgreSQL through it.
@@ -130,6 +132,7 @@ impl Bed {
             metrics_engine: role(Role::MetricsEngine, None),
             read_model: role(Role::ReadModel, None),
             web: role(Role::Web, None),
+            replicas: Vec::new(),
             ledger: Ledger::at(home.path().join("accepted.txt")),
             stores: stores(&places).await,
             http: reqwest::Client::builder()
@@ -180,17 +183,37 @@ impl Bed {
         self.processors.push(processor);
     }
 
+    /// Starts one more of another role.
+    pub(crate) fn add_replica(&mut self, role: Role) {
+        let mut settings = settings(&self.places, None);
+        settings.insert(env::READ_MODEL_URL, self.read_model.url());
+        settings.insert(env::GATEWAY_URL, self.gateway.url());
+        let mut replica = RoleProcess::new(role, settings, self.home.path().to_owned());
+        replica.start();
+        self.replicas.push(replica);
+    }
+
     /// Waits until every role says that it is ready.
     pub(crate) async fn ready(&self) {
         let others = [&self.gateway, &self.metrics_engine, &self.read_model, &self.web];
-        for role in others.into_iter().chain(&self.processors) {
+        for role in others.into_iter().chain(&self.processors).chain(&self.replicas) {
             role.ready(&self.http).await;
         }
     }
 
     /// Begins to submit [`JOBS`] jobs.
     pub(crate) fn load(&self) -> Load {
-        Load::start(self.gateway.url(), JOBS, self.seed, &self.ledger)
+        self.load_of(JOBS)
+    }
+
+    /// Begins to submit so many jobs, to every gateway.
+    pub(crate) fn load_of(&self, jobs: usize) -> Load {
+        let replicas = self.replicas.iter().filter(|role| role.role() == Role::Gateway);
+        let gateways: Vec<_> = std::iter::once(&self.gateway)
+            .chain(replicas)
+            .map(RoleProcess::url)
+            .collect();
+        Load::start(&gateways, jobs, self.seed, &self.ledger)
     }
 
     /// Begins to submit [`JOBS`] jobs, and waits for the moment of the fault.

@@ -62,12 +62,13 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Begins to submit `total` jobs to the gateway at `url`.
-    pub(crate) fn start(url: String, total: usize, seed: u64, ledger: &Ledger) -> Self {
+    /// Begins to submit `total` jobs to gateways. Who is refused by one asks the next, as behind a load balancer.
+    pub(crate) fn start(gateways: &[String], total: usize, seed: u64, ledger: &Ledger) -> Self {
         let (accepted, refused, next) = (Arc::default(), Arc::default(), Arc::new(AtomicUsize::new(0)));
         let clients = (0..CLIENTS).map(|client| {
             let submitter = Submitter {
-                url: format!("{url}/jobs"),
+                urls: gateways.iter().map(|url| format!("{url}/jobs")).collect(),
+                first: client,
                 http: client_of_its_own(),
                 ledger: ledger.clone(),
                 accepted: Arc::clone(&accepted),
@@ -116,7 +117,9 @@ fn client_of_its_own() -> reqwest::Client {
 }
 
 struct Submitter {
-    url: String,
+    urls: Vec<String>,
+    /// Index of the address that is asked first, beyond their number.
+    first: usize,
     http: reqwest::Client,
     ledger: Ledger,
     accepted: Arc<AtomicUsize>,
@@ -139,8 +142,10 @@ impl Submitter {
     /// A repetition under the same id is no second job, whatever became of the first.
     async fn until_accepted(&self, id: Uuid, job: &Value) {
         let begun = Instant::now();
+        let mut urls = self.urls.iter().cycle().skip(self.first);
         loop {
-            let answer = self.http.post(&self.url).json(job).send().await;
+            let url = urls.next().expect("there is a gateway");
+            let answer = self.http.post(url).json(job).send().await;
             let said = match answer {
                 Ok(answer) if answer.status() == 202 => break,
                 Ok(answer) => {

@@ -20,6 +20,7 @@ mod messages;
 mod network;
 mod process;
 mod proof;
+mod replicas;
 mod roles;
 mod servers;
 
