@@ -7,6 +7,8 @@
     reason = "what a failing test shows goes to standard error"
 )]
 
+#[cfg(unix)]
+pub mod browser;
 mod container;
 mod docker;
 mod faults;
@@ -25,6 +27,8 @@ mod specification;
 mod tool;
 mod wait;
 
+#[cfg(unix)]
+pub use browser::Browser;
 pub use container::Container;
 pub use images::Service;
 pub use instance::{Instance, Output};
