@@ -26,10 +26,20 @@ const LOOK: Duration = Duration::from_millis(500);
 const SERVERS: [&str; 4] = ["rabbitmq", "rabbitmq-queues", "prometheus", "alertmanager"];
 
 /// Queries without an answer while all is well, and why. The tests of the rules prove that there is one otherwise.
-const EMPTY_WHEN_WELL: [(&str, &str); 1] = [(
-    "ALERTS{alertstate=~\"pending|firing\"}",
-    "the table of alerts: there are none",
-)];
+const EMPTY_WHEN_WELL: [(&str, &str); 3] = [
+    (
+        "ALERTS{alertstate=~\"pending|firing\"}",
+        "the table of alerts: there are none",
+    ),
+    (
+        "histogram_quantile(0.5, sum by (le) (rate(web_terminal_echo_seconds_bucket{job=\"web\", instance=~\"$instance\"}[$__rate_interval])))",
+        "the web terminal: nobody presses a key",
+    ),
+    (
+        "histogram_quantile(0.99, sum by (le) (rate(web_terminal_echo_seconds_bucket{job=\"web\", instance=~\"$instance\"}[$__rate_interval])))",
+        "the web terminal: nobody presses a key",
+    ),
+];
 
 /// Figures that what [`Jobs::of_every_fate`] does has to move.
 const MOVED: [&str; 12] = [
@@ -48,7 +58,7 @@ const MOVED: [&str; 12] = [
 ];
 
 /// Every metric of the roles that has a name in the contracts.
-const OURS: [&str; 27] = [
+const OURS: [&str; 34] = [
     metric::GATEWAY_SUBMITTED,
     metric::GATEWAY_ACCEPTED,
     metric::GATEWAY_REJECTED,
@@ -76,6 +86,13 @@ const OURS: [&str; 27] = [
     metric::WEB_OPEN,
     metric::WEB_PASSED,
     metric::WEB_SECONDS,
+    metric::WEB_TERMINAL_SESSIONS,
+    metric::WEB_TERMINAL_STARTED,
+    metric::WEB_TERMINAL_ENDED,
+    metric::WEB_TERMINAL_REFUSED,
+    metric::WEB_TERMINAL_BYTES,
+    metric::WEB_TERMINAL_DROPPED,
+    metric::WEB_TERMINAL_ECHO_SECONDS,
 ];
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use odd_contracts::names::metric;
-use odd_contracts::terminal::EndReason;
+use odd_contracts::terminal::{EndReason, ErrorCode};
 use odd_runtime::Metrics;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
@@ -33,6 +33,23 @@ impl TerminalMetrics {
             "Bytes of the web terminal that were dropped: in was filtered or not taken, out was replaced by the whole screen.",
             &["direction"],
         )?;
+        let ended = metrics.counter_vec(
+            metric::WEB_TERMINAL_ENDED,
+            "Sessions of the web terminal that ended, by reason.",
+            &["reason"],
+        )?;
+        let refused = metrics.counter_vec(
+            metric::WEB_TERMINAL_REFUSED,
+            "Connections and tickets of the web terminal that were refused or broken off, by reason.",
+            &["reason"],
+        )?;
+        // From the first scrape on, so that the first of a kind is an increase.
+        for reason in EndReason::ALL {
+            ended.with_label_values(&[reason.name()]);
+        }
+        for code in ErrorCode::ALL {
+            refused.with_label_values(&[code.name()]);
+        }
         Ok(Self {
             open: metrics.gauge(
                 metric::WEB_TERMINAL_SESSIONS,
@@ -42,16 +59,8 @@ impl TerminalMetrics {
                 metric::WEB_TERMINAL_STARTED,
                 "Sessions of the web terminal that were started.",
             )?,
-            ended: metrics.counter_vec(
-                metric::WEB_TERMINAL_ENDED,
-                "Sessions of the web terminal that ended, by reason.",
-                &["reason"],
-            )?,
-            refused: metrics.counter_vec(
-                metric::WEB_TERMINAL_REFUSED,
-                "Connections and tickets of the web terminal that were refused or broken off, by reason.",
-                &["reason"],
-            )?,
+            ended,
+            refused,
             bytes_in: bytes.with_label_values(&["in"]),
             bytes_out: bytes.with_label_values(&["out"]),
             dropped_in: dropped.with_label_values(&["in"]),
