@@ -3,7 +3,8 @@
 # says exactly what to do in every other case. Changes nothing where everything is there.
 # usage: scripts/setup.sh [--tests]
 #
-# --tests   also for what tests need: a Docker engine (scripts/docker.sh) and the images of the servers (scripts/test-images.sh)
+# --tests   also for what tests need: a browser (scripts/browser.sh), a Docker engine (scripts/docker.sh) and the images of the
+#           servers (scripts/test-images.sh)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -40,6 +41,7 @@ if ! command -v cc >/dev/null 2>&1; then
 fi
 
 if [ "${1:-}" = --tests ]; then
+    scripts/browser.sh
     scripts/docker.sh
     scripts/test-images.sh
 fi
