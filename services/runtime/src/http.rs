@@ -179,10 +179,12 @@ impl Server {
         let gated = docs::routes(self.role, &openapi)?
             .merge(api)
             .merge(streaming)
-            .fallback(builtin::not_found);
+            .fallback(builtin::not_found)
+            // Within the gate: set later, it would take the place of what the gate surrounds.
+            .method_not_allowed_fallback(builtin::method_not_allowed);
         let router = builtin::routes(&self.metrics, &self.readiness)
-            .merge((self.gate)(gated))
             .method_not_allowed_fallback(builtin::method_not_allowed)
+            .merge((self.gate)(gated))
             .layer(from_fn_with_state(Arc::new(shell), shell::around));
         Ok(cors::allow(router, self.origins))
     }

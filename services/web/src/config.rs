@@ -21,7 +21,8 @@ pub struct Config {
     pub port_offset: u16,
     /// Longest wait for a role to begin its answer; 20 s by default. Roles give up on their own requests earlier.
     pub answer_timeout: Duration,
-    /// Hosts, besides those of the loopback, that it answers to; none by default. Health and metrics have no such limit.
+    /// Hosts, besides those of the loopback, that it answers to, and whose pages are its own; none by default. Health and metrics
+    /// have no such limit.
     pub allowed_hosts: Vec<AllowedHost>,
     /// The web terminal.
     pub terminal: TerminalConfig,
@@ -98,7 +99,8 @@ mod tests {
         assert_eq!(config.gateway_url, "http://127.0.0.1:3000");
         assert_eq!(config.read_model_url, "http://127.0.0.1:8080");
         assert_eq!(config.port_offset, 0);
-        assert_eq!(config.terminal.mode, TerminalMode::Off);
+        assert_eq!(config.terminal.mode, TerminalMode::On);
+        assert!(config.terminal.token.is_none());
     }
 
     #[test]

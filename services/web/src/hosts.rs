@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use axum::http::header::{HOST, HeaderMap, ORIGIN};
 use axum::http::uri::{Authority, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -48,13 +48,15 @@ impl FromStr for AllowedHost {
     }
 }
 
-/// How a request came to its host.
+/// Which page asks, as `Origin` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// By a name or address of the loopback.
-    Loopback,
-    /// By a name that was set up.
-    Named,
+pub(crate) enum Asker {
+    /// None is named: a command asks, or a page that changes nothing. Browsers always name one where it matters.
+    Unnamed,
+    /// A page of ours.
+    Own,
+    /// A page of somebody else.
+    Foreign,
 }
 
 /// The names.
@@ -67,15 +69,54 @@ impl Hosts {
         Self(allowed.into())
     }
 
-    fn place(&self, headers: &HeaderMap) -> Option<Place> {
-        let (name, port) = split(only(headers)?)?;
-        if is_loopback(&name) {
-            return Some(Place::Loopback);
-        }
-        let is_asked = |host: &AllowedHost| {
-            host.name == name && host.port.is_none_or(|wanted| wanted == port.unwrap_or(80))
+    /// Whether the request was sent to us by a name that is ours.
+    fn are_asked(&self, headers: &HeaderMap) -> bool {
+        let Some((name, port)) = only(headers).and_then(split) else {
+            return false;
         };
-        self.0.iter().any(is_asked).then_some(Place::Named)
+        // Whoever speaks TLS before us leaves out another port than we would.
+        let is_port = |wanted| port.map_or(matches!(wanted, 80 | 443), |port| port == wanted);
+        is_loopback(&name)
+            || self
+                .0
+                .iter()
+                .any(|host| host.name == name && host.port.is_none_or(is_port))
+    }
+
+    /// A page is ours where it came from the very host that it asks, or from a name that was set up: a proxy may ask us by
+    /// another name than browsers ask it. Of the loopback the port tells whose page it is, so of a name that was set up
+    /// without one only the ports are ours that browsers leave out.
+    fn asker(&self, headers: &HeaderMap) -> Asker {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else {
+            return Asker::Unnamed;
+        };
+        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+        let is_own = |origin: &Uri| is_of(origin, only(headers)) || self.is_set_up(origin, only(headers));
+        match origin {
+            Some(origin) if origins.next().is_none() && is_own(&origin) => Asker::Own,
+            _ => Asker::Foreign,
+        }
+    }
+
+    fn is_set_up(&self, origin: &Uri, asked: Option<&str>) -> bool {
+        let left_out = match origin.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
+            _ => return false,
+        };
+        let Some((name, port)) = origin.authority().and_then(|origin| split(origin.as_str())) else {
+            return false;
+        };
+        let asked_at_home = || {
+            asked
+                .and_then(split)
+                .is_some_and(|(asked, _)| is_loopback(&asked))
+        };
+        let is_named = |host: &AllowedHost| {
+            host.name == name && host.port.unwrap_or(left_out) == port.unwrap_or(left_out)
+        };
+        self.0.iter().any(is_named) && (!is_loopback(&name) || asked_at_home())
     }
 }
 
@@ -105,51 +146,58 @@ fn is_loopback(name: &str) -> bool {
         .and_then(|name| name.parse::<Ipv6Addr>().ok());
     name == "localhost"
         || name.parse::<Ipv4Addr>().is_ok_and(|four| four.is_loopback())
-        || six.is_some_and(|six| six.is_loopback())
+        || six.is_some_and(|six| six.to_canonical().is_loopback())
 }
 
-/// Refuses requests to other names; the others carry their [`Place`] on.
+/// Refuses requests to other names; the others carry on who asks.
 pub(crate) async fn ours_only(State(hosts): State<Hosts>, mut request: Request, next: Next) -> Response {
-    let Some(place) = hosts.place(request.headers()) else {
+    if !hosts.are_asked(request.headers()) {
         let detail = format!(
             "this is no name that the role answers to; {} names others than localhost",
             env::WEB_ALLOWED_HOSTS
         );
         return ApiError::new(ProblemCode::ForeignOrigin, detail).into_response();
-    };
-    request.extensions_mut().insert(place);
+    }
+    let asker = hosts.asker(request.headers());
+    request.extensions_mut().insert(asker);
     next.run(request).await
 }
 
-/// Whether the page that asks, as `Origin` names it, came from the host that it asks; `None` where no page is named, as
-/// browsers always do where it matters.
-pub(crate) fn is_same_origin(headers: &HeaderMap) -> Option<bool> {
-    let origin = headers.get(ORIGIN)?;
-    Some(is_of(origin, only(headers)))
-}
-
-fn is_of(origin: &HeaderValue, asked: Option<&str>) -> bool {
+/// Whether the page came from the host that it asks, whatever the scheme: who speaks TLS before us is not seen from here.
+fn is_of(origin: &Uri, asked: Option<&str>) -> bool {
     origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.parse::<Uri>().ok())
-        .and_then(|origin| origin.into_parts().authority)
+        .authority()
         .zip(asked)
         .is_some_and(|(origin, asked)| origin.as_str().eq_ignore_ascii_case(asked))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn place(allowed: &str, host: &'static str) -> Option<Place> {
+    fn hosts(allowed: &str) -> Hosts {
         let allowed: Vec<AllowedHost> = allowed
             .split_whitespace()
             .map(|host| host.parse().unwrap())
             .collect();
+        Hosts::new(&allowed)
+    }
+
+    fn are_asked(allowed: &str, host: &'static str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static(host));
-        Hosts::new(&allowed).place(&headers)
+        hosts(allowed).are_asked(&headers)
+    }
+
+    fn asker(allowed: &str, host: &'static str, origin: &'static str) -> Asker {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static(host));
+        if !origin.is_empty() {
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        }
+        hosts(allowed).asker(&headers)
     }
 
     #[test]
@@ -162,8 +210,9 @@ mod tests {
             "LocalHost.",
             "[::1]:8081",
             "[::1]",
+            "[::ffff:127.0.0.1]:8081",
         ] {
-            assert_eq!(place("", host), Some(Place::Loopback), "{host}");
+            assert!(are_asked("", host), "{host}");
         }
         for host in [
             "elsewhere:8081",
@@ -171,6 +220,7 @@ mod tests {
             "127.0.0.1.elsewhere:8081",
             "192.168.0.7:8081",
             "[::2]",
+            "[::ffff:10.0.0.7]",
             "user@localhost",
             "localhost:x",
             "localhost:99999",
@@ -178,23 +228,25 @@ mod tests {
             "0.0.0.0:8081",
             "",
         ] {
-            assert_eq!(place("", host), None, "{host}");
+            assert!(!are_asked("", host), "{host}");
         }
     }
 
     #[test]
     fn further_names_have_the_port_that_was_named_or_any() {
-        let allowed = "odd.example 10.0.0.7:8081 [fd00::7]";
+        let allowed = "odd.example 10.0.0.7:8081 [fd00::7] tls.example:443";
         for host in [
             "odd.example",
             "ODD.example:443",
             "10.0.0.7:8081",
             "[fd00::7]:8081",
+            "tls.example",
+            "tls.example:443",
         ] {
-            assert_eq!(place(allowed, host), Some(Place::Named), "{host}");
+            assert!(are_asked(allowed, host), "{host}");
         }
-        for host in ["10.0.0.7:8082", "10.0.0.7", "sub.odd.example"] {
-            assert_eq!(place(allowed, host), None, "{host}");
+        for host in ["10.0.0.7:8082", "10.0.0.7", "sub.odd.example", "tls.example:80"] {
+            assert!(!are_asked(allowed, host), "{host}");
         }
         for text in [
             "",
@@ -211,11 +263,65 @@ mod tests {
     }
 
     #[test]
-    fn two_hosts_are_none() {
+    fn two_hosts_are_none_and_two_origins_are_foreign() {
         let mut headers = HeaderMap::new();
-        assert_eq!(Hosts::new(&[]).place(&headers), None);
+        assert!(!hosts("").are_asked(&headers));
         headers.append(HOST, HeaderValue::from_static("localhost"));
+        headers.append(ORIGIN, HeaderValue::from_static("http://localhost"));
+        assert_eq!(hosts("").asker(&headers), Asker::Own);
+        headers.append(ORIGIN, HeaderValue::from_static("http://elsewhere"));
+        assert_eq!(hosts("").asker(&headers), Asker::Foreign);
         headers.append(HOST, HeaderValue::from_static("elsewhere"));
-        assert_eq!(Hosts::new(&[]).place(&headers), None);
+        assert!(!hosts("").are_asked(&headers));
+    }
+
+    #[test]
+    fn a_page_is_ours_that_came_from_the_host_that_it_asks() {
+        let host = "127.0.0.1:8081";
+        assert_eq!(asker("", host, ""), Asker::Unnamed);
+        assert_eq!(asker("", host, "http://127.0.0.1:8081"), Asker::Own);
+        assert_eq!(asker("", host, "https://127.0.0.1:8081"), Asker::Own);
+        assert_eq!(
+            asker("odd.example", "odd.example", "https://odd.example"),
+            Asker::Own
+        );
+        for origin in [
+            "null",
+            "http://elsewhere",
+            "http://elsewhere:8081",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://localhost:8081",
+            "http://user@127.0.0.1:8081",
+            "file://",
+        ] {
+            assert_eq!(asker("odd.example", host, origin), Asker::Foreign, "{origin}");
+        }
+    }
+
+    /// A proxy asks us by the name that it knows us by, while browsers ask it by a name that was set up.
+    #[test]
+    fn a_page_is_ours_that_came_from_a_name_that_was_set_up() {
+        let allowed = "odd.example 10.0.0.7:8443 localhost:3000 web:8081";
+        for (host, origin) in [
+            ("127.0.0.1:8081", "https://odd.example"),
+            ("web:8081", "http://ODD.example"),
+            ("127.0.0.1:8081", "https://10.0.0.7:8443"),
+            ("127.0.0.1:8081", "http://localhost:3000"),
+        ] {
+            assert_eq!(asker(allowed, host, origin), Asker::Own, "{host} {origin}");
+        }
+        for (host, origin) in [
+            // What else listens at that name is no page of ours.
+            ("127.0.0.1:8081", "https://odd.example:9000"),
+            ("127.0.0.1:8081", "https://10.0.0.7"),
+            ("127.0.0.1:8081", "http://localhost:3001"),
+            ("127.0.0.1:8081", "https://sub.odd.example"),
+            ("127.0.0.1:8081", "ftp://odd.example"),
+            // The loopback of somebody else's machine.
+            ("web:8081", "http://localhost:3000"),
+        ] {
+            assert_eq!(asker(allowed, host, origin), Asker::Foreign, "{host} {origin}");
+        }
     }
 }

@@ -100,7 +100,7 @@ impl Proxy {
     async fn pass(&self, passed: &Passed, request: Request) -> Result<Response, ApiError> {
         let (mut parts, body) = request.into_parts();
         paths::check(&parts.uri)?;
-        paths::check_origin(&parts.method, &parts.headers)?;
+        paths::check_origin(&parts.method, parts.extensions.get())?;
         if announced(&parts.headers).is_some_and(|length| length > passed.body as u64) {
             drain(body.into_data_stream()).await;
             return Err(too_large(passed.body));

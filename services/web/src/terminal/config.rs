@@ -11,19 +11,20 @@ use odd_runtime::config::{Reader, Secret};
 /// Settings of the web terminal. Each has a default.
 #[derive(Clone, Debug)]
 pub struct TerminalConfig {
-    /// Whether there is one, and what it may do; off where the settings do not say so.
+    /// Whether there is one, and what it may do; there is by default.
     pub mode: TerminalMode,
     /// What runs in it; where absent, this very executable as `odd watch --server`.
     pub program: Option<Program>,
     /// Name of the instance, for the dashboard to show.
     pub instance: Option<String>,
-    /// What opens a session for those who do not come by the loopback. Where absent, nobody is asked for one.
+    /// What is asked of everybody who wants a session. Where absent, nobody is asked for it.
     pub token: Option<Secret<AccessToken>>,
     /// Most sessions; 50 by default.
     pub sessions: usize,
     /// Most sessions of one client address, of IPv6 of one /64; 10 by default. Behind a proxy all clients are one address.
     pub sessions_per_address: usize,
-    /// How often one client address may try to open a session in quick succession; twice a second after that. 60 by default.
+    /// How many wrong tokens, tickets and keys one client address may show in quick succession, and two a second after that; 60 by
+    /// default. Beyond, everything that it shows is looked at a second later only.
     pub attempts: u32,
     /// Time that a ticket is good for; 30 s by default.
     pub ticket: Duration,
@@ -74,8 +75,7 @@ impl TerminalConfig {
         let sessions = reader.within(env::WEB_TERMINAL_SESSIONS, default.sessions, 1..=500);
         let per_address = env::WEB_TERMINAL_SESSIONS_PER_ADDRESS;
         Self {
-            // Nobody has a terminal in the browser who did not ask for one.
-            mode: reader.or(env::WEB_TERMINAL, TerminalMode::Off),
+            mode: reader.or(env::WEB_TERMINAL, default.mode),
             instance: reader.optional(env::INSTANCE),
             token: reader.optional_secret(env::WEB_TOKEN),
             sessions,

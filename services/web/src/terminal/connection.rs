@@ -3,41 +3,43 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use odd_contracts::terminal::{
-    ClientMessage, EndReason, ErrorCode, MAX_MESSAGE_BYTES, NoticeCode, ServerMessage,
-};
+use odd_contracts::terminal::{ClientMessage, ErrorCode, MAX_MESSAGE_BYTES, NoticeCode, ServerMessage};
 use odd_runtime::Shutdown;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Error as Broken;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 
+use super::farewell::farewell;
 use super::filter::Filter;
-use super::limits::Address;
+use super::limits::{Address, Place};
 use super::metrics::count;
-use super::outlet::{FRAME, Size};
+use super::outlet::FRAME;
+use super::register::Receipt;
+use super::screen::Size;
 use super::session::{Attachment, Ended};
-use super::{Refusal, Terminal};
+use super::{Client, Refusal, Terminal};
 
 /// Time in which small pieces of output are gathered into one message. What comes after silence goes at once.
 const GATHER: Duration = Duration::from_millis(8);
-/// Longest wait for a client to take the last messages.
-const FAREWELL: Duration = Duration::from_secs(1);
 
-type Sink = SplitSink<WebSocket, Message>;
-type Source = SplitStream<WebSocket>;
+pub(super) type Sink = SplitSink<WebSocket, Message>;
+pub(super) type Source = SplitStream<WebSocket>;
 
 /// Why a connection closes.
-enum Stop {
+pub(super) enum Stop {
     /// Something was wrong.
     Error(Refusal),
+    /// What was sent is wrong in such a way that nothing after it can be read.
+    Unreadable(Refusal),
     /// The session is over.
     Ended(Ended),
     /// The role is stopping, and there was no session yet.
     Stopping,
-    /// There is nobody to tell.
+    /// There is nobody to tell, or the client closes it.
     Gone,
 }
 
@@ -45,37 +47,50 @@ impl Stop {
     fn error(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::Error(Refusal::new(code, message))
     }
+
+    fn silent(silence: Duration, what: &str) -> Self {
+        Self::error(
+            ErrorCode::Silent,
+            format!("nothing was {what} for {} s", silence.as_secs_f64()),
+        )
+    }
 }
 
-/// Serves a connection until it closes.
-pub(super) async fn serve(terminal: Terminal, socket: WebSocket, address: Address) {
+/// Serves a connection until it closes. The greeting is held until the client has said hello.
+pub(super) async fn serve(terminal: Terminal, socket: WebSocket, address: Address, greeting: Place) {
     let (mut sink, mut source) = socket.split();
-    let stop = conversation(&terminal, &mut sink, &mut source, address).await;
-    if let Stop::Error(refusal) = &stop {
+    let stop = conversation(&terminal, &mut sink, &mut source, address, greeting).await;
+    if let Stop::Error(refusal) | Stop::Unreadable(refusal) = &stop {
         terminal.metrics().refused(refusal.code.name());
         tracing::debug!(
             code = refusal.code.name(),
             "a connection of the terminal was closed"
         );
     }
-    // A client that does not take it is told by the closed connection.
-    let _ = tokio::time::timeout(FAREWELL, farewell(sink, source, stop)).await;
+    farewell(sink, source, stop).await;
 }
 
-async fn conversation(terminal: &Terminal, sink: &mut Sink, source: &mut Source, address: Address) -> Stop {
-    let (attachment, ready) = match greet(terminal, source, address).await {
-        Ok(attached) => attached,
+async fn conversation(
+    terminal: &Terminal,
+    sink: &mut Sink,
+    source: &mut Source,
+    address: Address,
+    greeting: Place,
+) -> Stop {
+    let client = match greet(terminal, source, address, greeting).await {
+        Ok(client) => client,
         Err(stop) => return stop,
     };
     let talk = Talk {
         terminal,
-        attachment: &attachment,
+        attachment: &client.attachment,
+        receipt: &client.receipt,
         asked: AtomicBool::new(false),
         answer: Notify::new(),
     };
     let talking = async {
-        if send(sink, &ready).await.is_err() {
-            return Stop::Gone;
+        if let Err(stop) = talk.send(sink, text(&client.ready)).await {
+            return stop;
         }
         tokio::select! {
             stop = talk.inbound(source) => stop,
@@ -84,7 +99,7 @@ async fn conversation(terminal: &Terminal, sink: &mut Sink, source: &mut Source,
     };
     tokio::select! {
         biased;
-        () = attachment.taken_over.cancelled() => {
+        () = client.attachment.taken_over.cancelled() => {
             Stop::error(ErrorCode::TakenOver, "the session goes on over another connection")
         }
         stop = talking => stop,
@@ -96,13 +111,15 @@ async fn greet(
     terminal: &Terminal,
     source: &mut Source,
     address: Address,
-) -> Result<(Attachment, ServerMessage), Stop> {
+    greeting: Place,
+) -> Result<Client, Stop> {
     let shutdown: &Shutdown = terminal.shutdown();
     let first = tokio::time::timeout(terminal.config().hello, message(source));
     let first = tokio::select! {
         first = first => first,
         () = shutdown.signalled() => return Err(Stop::Stopping),
     };
+    drop(greeting);
     let expected = "the first message is hello with a ticket, a token or a session";
     match first {
         Err(_) => Err(Stop::error(
@@ -137,15 +154,18 @@ async fn message(source: &mut Source) -> Result<ClientMessage, Stop> {
 
 /// What is wrong with a message that could not be received whole.
 fn broken(error: axum::Error) -> Stop {
+    let unreadable = |code, message: String| Stop::Unreadable(Refusal::new(code, message));
     match error.into_inner().downcast_ref::<Broken>() {
-        Some(Broken::Capacity(_)) => Stop::error(
+        Some(Broken::Capacity(_)) => unreadable(
             ErrorCode::TooLarge,
             format!("a message has at most {MAX_MESSAGE_BYTES} bytes"),
         ),
-        Some(Broken::Utf8(_)) => Stop::error(ErrorCode::Malformed, "the message is no UTF-8"),
-        Some(Broken::Protocol(_)) => Stop::error(
+        Some(Broken::Utf8(_)) => unreadable(ErrorCode::Malformed, "the message is no UTF-8".to_owned()),
+        // Its other end is gone, without a word.
+        Some(Broken::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Stop::Gone,
+        Some(Broken::Protocol(_)) => unreadable(
             ErrorCode::Malformed,
-            "this is not how WebSockets speak (RFC 6455)",
+            "this is not how WebSockets speak (RFC 6455)".to_owned(),
         ),
         _ => Stop::Gone,
     }
@@ -155,6 +175,7 @@ fn broken(error: axum::Error) -> Stop {
 struct Talk<'a> {
     terminal: &'a Terminal,
     attachment: &'a Attachment,
+    receipt: &'a Receipt,
     /// Whether the client has asked whether the server is there.
     asked: AtomicBool,
     answer: Notify,
@@ -165,15 +186,17 @@ impl Talk<'_> {
     async fn inbound(&self, source: &mut Source) -> Stop {
         let silence = self.terminal.config().silence;
         let mut filter = Filter::default();
+        let mut unconfirmed = Some(self.receipt);
         loop {
             let said = match tokio::time::timeout(silence, heard(source)).await {
                 Ok(Ok(said)) => said,
                 Ok(Err(stop)) => return stop,
-                Err(_) => {
-                    let detail = format!("nothing was heard for {} s", silence.as_secs_f64());
-                    return Stop::error(ErrorCode::Silent, detail);
-                }
+                Err(_) => return Stop::silent(silence, "heard"),
             };
+            // Whoever says something has been told what to come back with.
+            if let Some(receipt) = said.as_ref().and_then(|_| unconfirmed.take()) {
+                self.terminal.confirm(receipt);
+            }
             match said {
                 None => {}
                 Some(ClientMessage::Input { data }) => self.input(&mut filter, data).await,
@@ -235,7 +258,7 @@ impl Talk<'_> {
             let message = if let Some(bytes) = session.next(*generation) {
                 sent = Instant::now();
                 self.terminal.metrics().bytes_out.inc_by(count(bytes.len()));
-                Message::Binary(bytes.into())
+                Message::Binary(bytes)
             } else if let Some(over) = over {
                 return Stop::Ended(over);
             } else {
@@ -248,9 +271,19 @@ impl Talk<'_> {
                     },
                 }
             };
-            if sink.send(message).await.is_err() {
-                return Stop::Gone;
+            if let Err(stop) = self.send(sink, message).await {
+                return stop;
             }
+        }
+    }
+
+    /// Sends a message. A client that takes nothing for long is not waited for, whatever it says meanwhile: its session may
+    /// have ended.
+    async fn send(&self, sink: &mut Sink, message: Message) -> Result<(), Stop> {
+        let silence = self.terminal.config().silence;
+        match tokio::time::timeout(silence, sink.send(message)).await {
+            Ok(sent) => sent.map_err(|_| Stop::Gone),
+            Err(_) => Err(Stop::silent(silence, "taken")),
         }
     }
 
@@ -299,54 +332,7 @@ async fn heard(source: &mut Source) -> Result<Option<ClientMessage>, Stop> {
     }
 }
 
-fn text(message: &ServerMessage) -> Message {
+pub(super) fn text(message: &ServerMessage) -> Message {
     // Texts and numbers under names are always JSON.
     Message::Text(serde_json::to_string(message).unwrap_or_default().into())
-}
-
-async fn send(sink: &mut Sink, message: &ServerMessage) -> Result<(), axum::Error> {
-    sink.send(text(message)).await
-}
-
-/// Says why the connection closes, closes it, and waits for the client to close it, too: what it sent meanwhile would have the
-/// system throw away what it was told.
-async fn farewell(mut sink: Sink, mut source: Source, stop: Stop) {
-    let (last, code, reason) = match stop {
-        Stop::Gone => return,
-        Stop::Stopping => (None, EndReason::Shutdown.close(), EndReason::Shutdown.name()),
-        Stop::Error(Refusal { code, message }) => (
-            Some(ServerMessage::Error { code, message }),
-            code.close(),
-            code.name(),
-        ),
-        Stop::Ended(ended) => (Some(told(&ended)), ended.reason.close(), ended.reason.name()),
-    };
-    if let Some(last) = last
-        && send(&mut sink, &last).await.is_err()
-    {
-        return;
-    }
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
-    if sink.send(Message::Close(Some(frame))).await.is_ok() {
-        while let Some(Ok(_)) = source.next().await {}
-    }
-}
-
-fn told(ended: &Ended) -> ServerMessage {
-    let message = match (ended.reason, ended.exit) {
-        (EndReason::Exited, Some(0)) => "the program has ended".to_owned(),
-        (EndReason::Exited, Some(code)) => format!("the program has ended with exit code {code}"),
-        (EndReason::Exited, None) => "the program was ended by a signal".to_owned(),
-        (EndReason::Idle, _) => "nothing was pressed for too long".to_owned(),
-        (EndReason::Abandoned, _) => "nobody came back in time".to_owned(),
-        (EndReason::Shutdown, _) => "the web role is stopping; try again in a moment".to_owned(),
-    };
-    ServerMessage::Ended {
-        reason: ended.reason,
-        exit_code: ended.exit,
-        message,
-    }
 }

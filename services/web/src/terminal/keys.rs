@@ -58,14 +58,14 @@ impl Tickets {
     }
 }
 
-/// Whether the request shows the token (RFC 6750, 2.1); `None` where it shows none at all.
-pub(super) fn shows(headers: &HeaderMap, token: &Digest) -> Option<bool> {
-    let shown = headers.get(AUTHORIZATION)?.to_str().ok();
-    let bearer = shown.and_then(|shown| {
-        let (scheme, key) = shown.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    Some(bearer.is_some_and(|key| Digest::of(key).is(token)))
+/// What the request shows as a token (RFC 6750, 2.1), which is nothing that opens anything where it is of another scheme; `None`
+/// where it shows nothing at all.
+pub(super) fn shown(headers: &HeaderMap) -> Option<Digest> {
+    let shown = headers.get(AUTHORIZATION)?.to_str().unwrap_or_default();
+    let bearer = shown
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Some(Digest::of(bearer.map_or("", |(_, key)| key.trim())))
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
         let token = Digest::of("a token of sixteen");
         let judge = |value: Option<&str>| {
             let headers = value.map(|value| (AUTHORIZATION, value.parse().unwrap()));
-            shows(&headers.into_iter().collect(), &token)
+            shown(&headers.into_iter().collect()).map(|shown| shown.is(&token))
         };
         assert_eq!(judge(None), None);
         assert_eq!(judge(Some("bearer a token of sixteen")), Some(true));

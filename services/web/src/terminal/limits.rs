@@ -1,11 +1,11 @@
-//! How many sessions there may be, and how often somebody may try to open one.
+//! How many sessions and connections there may be, and how often somebody may be wrong.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most client addresses that are remembered. While as many are tired, nobody new may try.
+/// Most client addresses that are remembered. While as many are tired, nobody new is permitted anything.
 const MAX_ADDRESSES: usize = 4_096;
 /// Time in which one attempt is forgotten.
 const RECOVERY: Duration = Duration::from_millis(500);
@@ -47,6 +47,16 @@ impl Attempts {
         self.permit_at(address, Instant::now())
     }
 
+    /// Whether the next attempt is one too many. Counts none.
+    pub(super) fn is_tired(&self, address: Address) -> bool {
+        self.is_tired_at(address, Instant::now())
+    }
+
+    fn is_tired_at(&self, address: Address, now: Instant) -> bool {
+        let until = self.until.get(&address);
+        until.is_some_and(|until| *until + RECOVERY > now + RECOVERY * self.most)
+    }
+
     fn permit_at(&mut self, address: Address, now: Instant) -> bool {
         if self.until.len() >= MAX_ADDRESSES {
             self.until.retain(|_, until| *until > now);
@@ -64,9 +74,11 @@ impl Attempts {
     }
 }
 
-/// Sessions that there are.
+/// Sessions or connections that there are.
 #[derive(Debug)]
 pub(super) struct Places {
+    /// What they are, in words.
+    what: &'static str,
     most: usize,
     most_each: usize,
     taken: Mutex<HashMap<Address, usize>>,
@@ -80,15 +92,17 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(most: usize, most_each: usize) -> Arc<Self> {
+    /// So many in all, and so many of each address.
+    pub(super) fn new(what: &'static str, most: usize, most_each: usize) -> Arc<Self> {
         Arc::new(Self {
+            what,
             most,
             most_each,
             taken: Mutex::default(),
         })
     }
 
-    /// A place for a session.
+    /// A place for one more.
     ///
     /// # Errors
     /// Why there is none, in words.
@@ -96,15 +110,15 @@ impl Places {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.values().sum::<usize>() >= self.most {
             return Err(format!(
-                "{} sessions are open, and no more may be; close one",
-                self.most
+                "{} {} are open, and no more may be; close one",
+                self.most, self.what
             ));
         }
         let own = taken.entry(address).or_default();
         if *own >= self.most_each {
             return Err(format!(
-                "{} sessions of this address are open, and no more may be; close one",
-                self.most_each
+                "{} {} of this address are open, and no more may be; close one",
+                self.most_each, self.what
             ));
         }
         *own += 1;
@@ -145,7 +159,7 @@ mod tests {
 
     #[test]
     fn places_are_given_back_and_none_is_given_twice() {
-        let places = Places::new(3, 2);
+        let places = Places::new("sessions", 3, 2);
         let (a, b) = (address("10.0.0.1"), address("10.0.0.2"));
         let first = places.take(a).unwrap();
         let _second = places.take(a).unwrap();
@@ -162,8 +176,11 @@ mod tests {
         let mut attempts = Attempts::new(3);
         let (a, b, now) = (address("10.0.0.1"), address("10.0.0.2"), Instant::now());
         for _ in 0..3 {
+            assert!(!attempts.is_tired_at(a, now));
             assert!(attempts.permit_at(a, now));
         }
+        assert!(attempts.is_tired_at(a, now) && !attempts.is_tired_at(b, now));
+        assert!(!attempts.is_tired_at(a, now + RECOVERY));
         assert!(!attempts.permit_at(a, now));
         assert!(attempts.permit_at(b, now), "others are not concerned");
         assert!(attempts.permit_at(a, now + RECOVERY));

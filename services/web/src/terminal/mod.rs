@@ -11,6 +11,7 @@
 pub(crate) mod config;
 mod connection;
 mod copy;
+mod farewell;
 mod filter;
 mod keys;
 mod limits;
@@ -18,12 +19,14 @@ mod metrics;
 mod notices;
 mod outlet;
 mod program;
+mod register;
 mod routes;
+mod screen;
 mod sequence;
 mod session;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
 use odd_contracts::terminal::{ErrorCode, Key, ServerMessage};
@@ -32,17 +35,24 @@ use tokio::sync::Semaphore;
 
 use crate::Config;
 use config::{Program, TerminalConfig, TerminalMode};
-use keys::{Digest, Tickets, new_key};
+use keys::{Digest, Tickets};
 use limits::{Address, Attempts, Place, Places};
 use metrics::TerminalMetrics;
-use outlet::Size;
 use program::{Roles, Running};
+use register::{Receipt, Register};
+use screen::Size;
 use session::{Attachment, Session};
 
 pub(crate) use routes::{described, routes};
 
 /// Connections beyond one for each session: of those that say hello, and of those that are taken over.
 const MORE_CONNECTIONS: usize = 64;
+/// Most connections of one address that have not said hello yet.
+const GREETINGS: usize = 32;
+/// How many tickets one address may ask for in quick succession, and two a second after that.
+const TICKETS: u32 = 240;
+/// How long whoever was wrong too often waits for each further judgement.
+const TIRED: Duration = Duration::from_secs(1);
 
 /// The web terminal. Clones are the same.
 #[derive(Clone)]
@@ -56,11 +66,31 @@ struct Inner {
     tasks: Tasks,
     metrics: TerminalMetrics,
     tickets: Mutex<Tickets>,
-    attempts: Mutex<Attempts>,
+    /// Tickets that were asked for.
+    asked: Mutex<Attempts>,
+    /// What was shown and is wrong.
+    wrong: Mutex<Attempts>,
     places: Arc<Places>,
     connections: Arc<Semaphore>,
-    /// Sessions by the key that the client comes back with.
-    sessions: Mutex<HashMap<Digest, Arc<Session>>>,
+    /// Connections that have not said hello yet.
+    greetings: Arc<Places>,
+    sessions: Mutex<Register<Session>>,
+}
+
+/// What was shown opens nothing.
+enum Wrong {
+    /// It is wrong.
+    Once,
+    /// It is wrong, and so was much before it.
+    TooOften,
+}
+
+/// A client with its session.
+struct Client {
+    attachment: Attachment,
+    receipt: Receipt,
+    /// What it is told of it.
+    ready: ServerMessage,
 }
 
 /// Why somebody gets no session.
@@ -100,9 +130,11 @@ impl Terminal {
             tasks: tasks.clone(),
             metrics: TerminalMetrics::register(metrics)?,
             tickets: Mutex::default(),
-            attempts: Mutex::new(Attempts::new(config.attempts)),
-            places: Places::new(config.sessions, config.sessions_per_address),
+            asked: Mutex::new(Attempts::new(TICKETS)),
+            wrong: Mutex::new(Attempts::new(config.attempts)),
+            places: Places::new("sessions", config.sessions, config.sessions_per_address),
             connections: Arc::new(Semaphore::new(config.sessions + MORE_CONNECTIONS)),
+            greetings: Places::new("connections", config.sessions + MORE_CONNECTIONS, GREETINGS),
             sessions: Mutex::default(),
             config,
         })))
@@ -125,28 +157,40 @@ impl Terminal {
     }
 
     /// Whether a session could be started now.
-    fn check(&self) -> Result<(), String> {
-        self.0
-            .program
-            .as_ref()
-            .map_err(Clone::clone)
-            .and_then(program::check)
+    async fn check(&self) -> Result<(), String> {
+        let program = self.0.program.clone()?;
+        program::within(program::START, move || program::check(&program)).await
     }
 
-    fn permit(&self, address: Address) -> bool {
-        lock(&self.0.attempts).permit(address)
+    /// Whether this address may have another ticket.
+    fn may_ask(&self, address: Address) -> bool {
+        lock(&self.0.asked).permit(address)
+    }
+
+    /// Judges something secret that was shown. Only what is wrong counts: many clients may share an address, and one of them
+    /// must not keep the others out. Who was wrong too often waits before each judgement, also of what is right, so that
+    /// guessing stays slow.
+    async fn judged<T>(&self, address: Address, judge: impl FnOnce() -> Option<T>) -> Result<T, Wrong> {
+        let tired = lock(&self.0.wrong).is_tired(address);
+        if tired {
+            tokio::time::sleep(TIRED).await;
+        }
+        judge().ok_or_else(|| {
+            let counted = lock(&self.0.wrong).permit(address);
+            if counted { Wrong::Once } else { Wrong::TooOften }
+        })
     }
 
     /// Serves a connection as a task of the role.
-    fn serve(&self, socket: WebSocket, address: Address, held: impl Send + 'static) {
+    fn serve(&self, socket: WebSocket, address: Address, greeting: Place, held: impl Send + 'static) {
         let terminal = self.clone();
         self.0.tasks.spawn("terminal connection", async move {
-            connection::serve(terminal, socket, address).await;
+            connection::serve(terminal, socket, address, greeting).await;
             drop(held);
         });
     }
 
-    /// The session that a client asks for, and what it is told of it.
+    /// The session that a client asks for.
     async fn open(
         &self,
         address: Address,
@@ -154,26 +198,28 @@ impl Terminal {
         token: Option<Key>,
         known: Option<Key>,
         size: Size,
-    ) -> Result<(Attachment, ServerMessage), Refusal> {
-        if !self.permit(address) {
-            let detail = "too many attempts; try again in a minute";
-            return Err(Refusal::new(ErrorCode::TooManyAttempts, detail));
+    ) -> Result<Client, Refusal> {
+        if let Some(key) = known {
+            let client = self.judged(address, || self.come_back(&key, size)).await;
+            return client.map_err(|wrong| wrong.refusal(ErrorCode::UnknownSession));
         }
-        let (session, resumed) = match known {
-            Some(key) => (self.known(&key)?, true),
-            None => {
-                self.admit(ticket.as_ref(), token.as_ref())?;
-                (self.start(address, size).await?, false)
-            }
-        };
-        let (key, digest) = new_key();
-        lock(&self.0.sessions).insert(digest, Arc::clone(&session));
+        self.judged(address, || self.admit(ticket.as_ref(), token.as_ref()))
+            .await
+            .map_err(|wrong| wrong.refusal(ErrorCode::Unauthorized))?;
+        self.start(address, size).await
+    }
+
+    /// The session that this key goes on with.
+    fn come_back(&self, key: &Key, size: Size) -> Option<Client> {
+        // Attached within the lock, so that of two who come at once the later has both the session and its key.
+        let mut sessions = lock(&self.0.sessions);
+        let (session, key, receipt) = sessions.come_back(key)?;
         let attachment = session.attach(size);
-        if session.ended().borrow().is_some() {
-            // It ended in between, and nobody would take it from the map any more.
-            lock(&self.0.sessions).remove(&digest);
-        }
-        let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Some(self.client(attachment, key, receipt, true))
+    }
+
+    fn client(&self, attachment: Attachment, key: Key, receipt: Receipt, resumed: bool) -> Client {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let ready = ServerMessage::Ready {
             reconnect: key,
             read_only: self.0.config.is_read_only(),
@@ -181,32 +227,29 @@ impl Terminal {
             grace_ms: milliseconds(self.0.config.grace),
             idle_ms: milliseconds(self.0.config.idle),
         };
-        Ok((attachment, ready))
+        Client {
+            attachment,
+            receipt,
+            ready,
+        }
     }
 
-    /// The session that this key goes on with. The key is of no use after that.
-    fn known(&self, key: &Key) -> Result<Arc<Session>, Refusal> {
-        lock(&self.0.sessions).remove(&Digest::of(&key.0)).ok_or_else(|| {
-            let detail =
-                "there is no such session any more, or the token was used; a new ticket opens a new one";
-            Refusal::new(ErrorCode::UnknownSession, detail)
-        })
+    /// The client has its new key, and needs the one before no more.
+    fn confirm(&self, receipt: &Receipt) {
+        lock(&self.0.sessions).confirm(receipt);
     }
 
-    fn admit(&self, ticket: Option<&Key>, token: Option<&Key>) -> Result<(), Refusal> {
+    /// Whether ticket or token opens a session. A ticket opens none after that.
+    fn admit(&self, ticket: Option<&Key>, token: Option<&Key>) -> Option<()> {
         let by_ticket = ticket.is_some_and(|ticket| lock(&self.0.tickets).redeem(ticket));
         let by_token = token
             .zip(self.0.token.as_ref())
             .is_some_and(|(shown, token)| Digest::of(&shown.0).is(token));
-        if by_ticket || by_token {
-            return Ok(());
-        }
-        let detail = "the ticket or token is wrong, was used or is too old; ask for a new ticket";
-        Err(Refusal::new(ErrorCode::Unauthorized, detail))
+        (by_ticket || by_token).then_some(())
     }
 
-    /// Starts a session.
-    async fn start(&self, address: Address, size: Size) -> Result<Arc<Session>, Refusal> {
+    /// A new session.
+    async fn start(&self, address: Address, size: Size) -> Result<Client, Refusal> {
         let refused = |message| Refusal::new(ErrorCode::Unavailable, message);
         let place = self
             .0
@@ -215,28 +258,52 @@ impl Terminal {
             .map_err(|message| Refusal::new(ErrorCode::TooManySessions, message))?;
         let program = self.0.program.clone().map_err(refused)?;
         let metrics = self.0.metrics.clone();
-        let starting = tokio::task::spawn_blocking(move || {
+        // The place goes with it, so that of starts that take too long there are not more than of sessions.
+        let starting = program::within(program::START, move || {
             let started = program::start(&program, size)?;
             Session::new(started, size, &metrics)
+                .map(|(session, running)| (session, running, place))
                 .map_err(|error| format!("there is no thread for it: {error}"))
         });
-        let started = starting.await.unwrap_or_else(|error| Err(error.to_string()));
-        let (session, running) = started.map_err(refused)?;
+        let (session, running, place) = starting.await.map_err(refused)?;
         self.0.metrics.started();
-        let (terminal, supervised) = (self.clone(), Arc::clone(&session));
+        let attachment = session.attach(size);
+        let (key, receipt) = lock(&self.0.sessions).enter(Arc::clone(&session));
+        let terminal = self.clone();
         self.0.tasks.spawn("terminal session", async move {
-            terminal.supervise(supervised, running, place).await;
+            terminal.supervise(&session, running, place).await;
+            lock(&terminal.0.sessions).leave(receipt.number);
         });
-        Ok(session)
+        Ok(self.client(attachment, key, receipt, false))
     }
 
-    async fn supervise(&self, session: Arc<Session>, running: Running, place: Place) {
+    async fn supervise(&self, session: &Session, running: Running, place: Place) {
         let ended = session.supervise(running, &self.0.config, self.shutdown()).await;
         tracing::debug!(reason = ended.reason.name(), "a session of the terminal ended");
         self.0.metrics.ended(ended.reason);
         drop(place);
         session.end(ended);
-        lock(&self.0.sessions).retain(|_, other| !Arc::ptr_eq(other, &session));
+    }
+}
+
+impl Wrong {
+    /// What a client is told that has shown it, where this is what it means.
+    fn refusal(self, code: ErrorCode) -> Refusal {
+        let (code, message) = match (self, code) {
+            (Self::TooOften, _) => (
+                ErrorCode::TooManyAttempts,
+                "too many attempts; try again in a minute",
+            ),
+            (Self::Once, ErrorCode::UnknownSession) => (
+                code,
+                "there is no such session any more, or the token was used; a new ticket opens a new one",
+            ),
+            (Self::Once, _) => (
+                code,
+                "the ticket or token is wrong, was used or is too old; ask for a new ticket",
+            ),
+        };
+        Refusal::new(code, message)
     }
 }
 

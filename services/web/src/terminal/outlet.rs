@@ -1,42 +1,23 @@
 //! What a program has written: its screen, and what of it waits for the client.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::screen::{Screen, Size};
 use super::sequence::Sequence;
 
 /// Most bytes that wait for a client; beyond, it gets the whole screen instead.
 const WAITING: usize = 256 * 1024;
-/// Most bytes of one message to a client, but for the whole screen.
+/// Most bytes of one message to a client.
 pub(super) const FRAME: usize = 16 * 1024;
-/// Sizes of a terminal that are kept; the sizes that clients name are brought within.
-const COLUMNS: (u16, u16) = (2, 500);
-const ROWS: (u16, u16) = (2, 200);
-
-/// Columns and rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) columns: u16,
-    pub(super) rows: u16,
-}
-
-impl Size {
-    /// What a client names, within bounds.
-    pub(super) fn within(columns: u16, rows: u16) -> Self {
-        Self {
-            columns: columns.clamp(COLUMNS.0, COLUMNS.1),
-            rows: rows.clamp(ROWS.0, ROWS.1),
-        }
-    }
-}
 
 /// The screen of one session, and the client that looks at it.
 pub(super) struct Outlet {
-    screen: vt100::Parser,
+    screen: Screen,
     sequence: Sequence,
     client: Option<Client>,
     /// When a key was pressed that nothing was written after yet.
@@ -50,8 +31,10 @@ pub(super) struct Outlet {
 struct Client {
     generation: u64,
     wake: Arc<Notify>,
+    /// What is left of a whole screen, before everything that waits.
+    screen: Bytes,
     waiting: VecDeque<u8>,
-    /// Whether it gets the whole screen next.
+    /// Whether it gets the whole screen next, after what is left of one.
     behind: bool,
 }
 
@@ -68,7 +51,7 @@ impl Outlet {
     /// An empty screen.
     pub(super) fn new(size: Size) -> Self {
         Self {
-            screen: vt100::Parser::new(size.rows, size.columns, 0),
+            screen: Screen::new(size),
             sequence: Sequence::new(),
             client: None,
             pressed: None,
@@ -80,7 +63,8 @@ impl Outlet {
     /// Takes what the program has written.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
         self.begun = true;
-        self.draw(bytes);
+        let began = self.sequence.under_way().unwrap_or_default();
+        self.screen.draw(began, bytes);
         self.sequence.follow(bytes);
         let dropped = self.client.as_mut().map_or(0, |client| client.offer(bytes));
         Taken {
@@ -97,25 +81,19 @@ impl Outlet {
         }
     }
 
-    /// A screen that cannot be told from what was written is no reason to lose the session.
-    fn draw(&mut self, bytes: &[u8]) {
-        let screen = &mut self.screen;
-        if catch_unwind(AssertUnwindSafe(|| screen.process(bytes))).is_err() {
-            tracing::warn!("the screen of a terminal could not be followed; it begins anew");
-            let (rows, columns) = self.screen.screen().size();
-            self.screen = vt100::Parser::new(rows, columns, 0);
-        }
-    }
-
     /// Another size.
     pub(super) fn resize(&mut self, size: Size) {
-        let screen = &mut self.screen;
-        let resized = catch_unwind(AssertUnwindSafe(|| {
-            screen.screen_mut().set_size(size.rows, size.columns);
-        }));
-        if resized.is_err() {
-            self.screen = vt100::Parser::new(size.rows, size.columns, 0);
-        }
+        self.screen.resize(size);
+    }
+
+    /// The size.
+    pub(super) fn size(&self) -> Size {
+        self.screen.size()
+    }
+
+    /// Whether the program has to draw its screen again, since that was asked last.
+    pub(super) fn is_lost(&mut self) -> bool {
+        self.screen.is_lost()
     }
 
     /// From now on output waits for this client, and for no other. It begins with the whole screen, unless nothing was
@@ -124,6 +102,7 @@ impl Outlet {
         self.client = Some(Client {
             generation,
             wake,
+            screen: Bytes::new(),
             waiting: VecDeque::new(),
             behind: self.begun,
         });
@@ -145,28 +124,23 @@ impl Outlet {
             .client
             .as_ref()
             .filter(|client| client.generation == generation);
-        client.map_or(0, |client| client.waiting.len())
+        client.map_or(0, |client| client.screen.len() + client.waiting.len())
     }
 
-    /// The next message to this client.
-    pub(super) fn next(&mut self, generation: u64) -> Option<Vec<u8>> {
+    /// The next message to this client: at most [`FRAME`] bytes.
+    pub(super) fn next(&mut self, generation: u64) -> Option<Bytes> {
         let client = self.client.as_mut()?;
         if client.generation != generation {
             return None;
         }
-        if client.behind {
+        if client.screen.is_empty() && client.behind {
             let under_way = self.sequence.under_way()?;
-            let mut whole = whole(self.screen.screen());
+            let mut whole = self.screen.whole();
             whole.extend_from_slice(under_way);
+            client.screen = whole.into();
             client.behind = false;
-            return Some(whole);
         }
-        let length = client.waiting.len().min(FRAME);
-        let frame: Vec<u8> = client.waiting.drain(..length).collect();
-        if client.waiting.is_empty() {
-            client.waiting.shrink_to(FRAME);
-        }
-        (!frame.is_empty()).then_some(frame)
+        client.frame()
     }
 }
 
@@ -186,17 +160,20 @@ impl Client {
         self.waiting = VecDeque::new();
         dropped
     }
-}
 
-/// Draws the whole screen, whatever the client's terminal shows: reset, the screen that the program is on, what is on it, and
-/// the modes that keys and the mouse depend on.
-fn whole(screen: &vt100::Screen) -> Vec<u8> {
-    let mut bytes = b"\x1bc".to_vec();
-    if screen.alternate_screen() {
-        bytes.extend_from_slice(b"\x1b[?1049h");
+    /// The next of what is there for it.
+    fn frame(&mut self) -> Option<Bytes> {
+        if !self.screen.is_empty() {
+            let length = self.screen.len().min(FRAME);
+            return Some(self.screen.split_to(length));
+        }
+        let length = self.waiting.len().min(FRAME);
+        let frame: Vec<u8> = self.waiting.drain(..length).collect();
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(FRAME);
+        }
+        (!frame.is_empty()).then(|| frame.into())
     }
-    bytes.extend_from_slice(&screen.state_formatted());
-    bytes
 }
 
 #[cfg(test)]
@@ -303,14 +280,48 @@ mod tests {
         assert!(outlet.take(b"y").pressed.is_none());
     }
 
+    /// A terminal that is as large as it may be, with a colour in every cell.
     #[test]
-    fn sizes_are_bounded() {
-        let of = |columns, rows| {
-            let size = Size::within(columns, rows);
-            (size.columns, size.rows)
-        };
-        assert_eq!(of(1, 1), (2, 2));
-        assert_eq!(of(1_000, 1_000), (500, 200));
-        assert_eq!(of(80, 24), (80, 24));
+    fn a_large_screen_comes_in_frames_and_what_follows_it_after_it() {
+        let large = Size::within(1_000, 1_000);
+        let mut outlet = Outlet::new(large);
+        for row in 1..=large.rows {
+            let cells: String = (0..large.columns)
+                .map(|column| format!("\x1b[38;2;{row};{};{}m#", column % 256, column % 7))
+                .collect();
+            outlet.take(format!("\x1b[{row};1H{cells}").as_bytes());
+        }
+        outlet.attach(1, Arc::new(Notify::new()));
+        let first = outlet.next(1).unwrap();
+        assert!(first.starts_with(b"\x1bc") && outlet.waiting(1) > WAITING);
+        outlet.take(b"\x1b[1;1H\x1b[0mafter");
+        let mut screen = vt100::Parser::new(large.rows, large.columns, 0);
+        screen.process(&first);
+        while let Some(frame) = outlet.next(1) {
+            assert!(frame.len() <= FRAME);
+            screen.process(&frame);
+        }
+        assert!(screen.screen().contents().starts_with("after###"));
+        assert_eq!(
+            screen.screen().cell(199, 499).unwrap().fgcolor(),
+            vt100::Color::Rgb(200, 243, 2)
+        );
+    }
+
+    #[test]
+    fn who_falls_behind_within_a_screen_gets_that_and_then_the_last() {
+        let large = Size::within(500, 200);
+        let mut outlet = Outlet::new(large);
+        outlet.take("\x1b[31mx\x1b[32my".repeat(50_000).as_bytes());
+        outlet.attach(1, Arc::new(Notify::new()));
+        let mut screen = vt100::Parser::new(large.rows, large.columns, 0);
+        screen.process(&outlet.next(1).unwrap());
+        assert!(outlet.waiting(1) > 0);
+        outlet.take(&b"z".repeat(WAITING + 1));
+        outlet.take(b"\x1b[2J\x1b[Hlast");
+        while let Some(frame) = outlet.next(1) {
+            screen.process(&frame);
+        }
+        assert_eq!(screen.screen().contents(), "last");
     }
 }

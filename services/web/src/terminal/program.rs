@@ -1,13 +1,14 @@
 //! The program of a session, in a pseudo-terminal of its own.
 
 use std::path::Path;
+use std::time::Duration;
 
 use odd_runtime::error::chain;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use super::config::{Program, TerminalConfig};
 use super::copy::Ends;
-use super::outlet::Size;
+use super::screen::Size;
 
 /// All that the program's environment has: what the browser's terminal can do, no home to read or write, no shell, little
 /// memory for what was freed, and few threads.
@@ -22,6 +23,9 @@ const ENVIRONMENT: [(&str, &str); 7] = [
 ];
 /// What the system itself needs of its environment.
 const OF_THE_SYSTEM: &[&str] = if cfg!(windows) { &["SystemRoot"] } else { &[] };
+
+/// Longest wait for a terminal, and for a program to be started in it.
+pub(super) const START: Duration = Duration::from_secs(10);
 
 /// Where the roles are that the dashboard asks.
 pub(super) struct Roles<'a> {
@@ -78,6 +82,24 @@ fn no_terminal(error: &impl std::fmt::Display) -> String {
     format!(
         "this system gives no pseudo-terminal ({error}); /dev/ptmx and /dev/pts have to be there and not full"
     )
+}
+
+/// What blocks, on a thread for that, at most so long. What comes of it later is dropped there.
+///
+/// # Errors
+/// Its own, or that it took too long.
+pub(super) async fn within<T: Send + 'static>(
+    limit: Duration,
+    blocking: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let blocking = tokio::task::spawn_blocking(blocking);
+    match tokio::time::timeout(limit, blocking).await {
+        Ok(done) => done.unwrap_or_else(|error| Err(error.to_string())),
+        Err(_) => Err(format!(
+            "the system gave no terminal within {} s; try again in a moment",
+            limit.as_secs_f64()
+        )),
+    }
 }
 
 /// A program at work, with both ends of its terminal.
@@ -242,5 +264,27 @@ mod tests {
         let error = check(&missing).unwrap_err();
         assert!(error.contains("/nonexistent/odd"), "{error}");
         assert!(start(&missing, Size::within(80, 24)).is_err());
+    }
+
+    /// Whatever comes too late is ended, not forgotten.
+    #[tokio::test]
+    async fn a_start_that_takes_too_long_is_given_up() {
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
+        let late = within(Duration::from_millis(20), move || {
+            wait.recv().unwrap();
+            Ok(ended)
+        });
+        let error = late.await.err().unwrap();
+        assert!(error.contains("within 0.02 s"), "{error}");
+        assert!(
+            end.try_recv()
+                .is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Empty)
+        );
+        go_on.send(()).unwrap();
+        assert!(end.await.is_err(), "what came was dropped");
+        assert_eq!(within(START, || Ok(7)).await, Ok(7));
+        let panicked = within(START, || -> Result<(), String> { panic!("on purpose") }).await;
+        assert!(panicked.is_err());
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, ORIGIN};
+use axum::http::header::{CACHE_CONTROL, HeaderMap};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -15,11 +15,16 @@ use odd_runtime::http::Peer;
 use utoipa::OpenApi as _;
 
 use super::limits::Address;
-use super::{Terminal, keys, lock};
-use crate::hosts::{Place, is_same_origin};
+use super::outlet::FRAME;
+use super::{Terminal, Wrong, keys, lock};
+use crate::hosts::Asker;
 
 /// Bytes that the WebSocket of one client may read, and gather for it, at once.
 const BUFFER: usize = 16 * 1024;
+/// Most bytes that are kept for a client that does not take them: what is being written, a frame, and answers to its pings.
+/// Beyond, the connection ends.
+const MAX_BUFFER: usize = 64 * 1024;
+const _: () = assert!(BUFFER + FRAME < MAX_BUFFER);
 
 /// Its routes.
 pub(crate) fn routes(terminal: Terminal) -> Router {
@@ -41,8 +46,8 @@ pub(crate) fn described() -> utoipa::openapi::OpenApi {
 /// A ticket for the web terminal.
 ///
 /// Good once, for half a minute, in the first message over `/ws`. Only a page that comes from here gets one: its `Origin` has to
-/// be that of this address. Where a token is set up, it is asked for as `Authorization: Bearer` of everybody who does not come
-/// by the loopback.
+/// be that of this address, or a name that was set up. Where a token is set up, everybody is asked for it, as
+/// `Authorization: Bearer`.
 #[utoipa::path(post, path = "/terminal/ticket", tag = "terminal", responses(
     (status = 200, body = Ticket),
     (status = 401, body = odd_contracts::Problem, description = "The token is missing or wrong"),
@@ -52,7 +57,7 @@ pub(crate) fn described() -> utoipa::openapi::OpenApi {
 ))]
 async fn ticket(
     State(terminal): State<Terminal>,
-    Extension(place): Extension<Place>,
+    Extension(asker): Extension<Asker>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -61,12 +66,18 @@ async fn ticket(
         terminal.metrics().refused(reason);
         error
     };
-    if is_same_origin(&headers) != Some(true) {
+    if asker != Asker::Own {
         return Err(refused(foreign(), "foreign_origin"));
     }
-    available(&terminal).map_err(|error| refused(error, "unavailable"))?;
-    if !is_at_home(place, peer.as_deref()) {
-        authorized(&terminal, &headers, address).map_err(|(error, reason)| refused(error, reason))?;
+    available(&terminal)
+        .await
+        .map_err(|error| refused(error, "unavailable"))?;
+    authorized(&terminal, &headers, address)
+        .await
+        .map_err(|(error, reason)| refused(error, reason))?;
+    if !terminal.may_ask(address) {
+        let error = overloaded("too many tickets were asked for; try again in a minute");
+        return Err(refused(error, "too_many_tickets"));
     }
     let good_for = terminal.config().ticket;
     let Some(ticket) = lock(&terminal.0.tickets).issue(good_for) else {
@@ -82,15 +93,9 @@ async fn ticket(
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// Whether the client is on this machine. What it says of the host is not enough: whoever gets through to the listener can
-/// say anything.
-fn is_at_home(place: Place, peer: Option<&Peer>) -> bool {
-    place == Place::Loopback && peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback())
-}
-
-/// Asks for the token, where there is one. Who has tried too often is not listened to, even with the right one: else guessing
-/// had no limit.
-fn authorized(
+/// Asks for the token, where there is one. Where the client comes from tells nothing: behind a proxy on the same machine
+/// everybody comes from here.
+async fn authorized(
     terminal: &Terminal,
     headers: &HeaderMap,
     address: Address,
@@ -98,14 +103,17 @@ fn authorized(
     let Some(token) = &terminal.0.token else {
         return Ok(());
     };
-    if headers.contains_key(AUTHORIZATION) && !terminal.permit(address) {
-        let error = overloaded("too many attempts; try again in a minute");
-        return Err((error, "too_many_attempts"));
-    }
-    match keys::shows(headers, token) {
-        Some(true) => Ok(()),
-        Some(false) | None => Err((unauthorized(), "unauthorized")),
-    }
+    let Some(shown) = keys::shown(headers) else {
+        return Err((unauthorized(), "unauthorized"));
+    };
+    let judged = terminal.judged(address, || shown.is(token).then_some(())).await;
+    judged.map_err(|wrong| match wrong {
+        Wrong::Once => (unauthorized(), "unauthorized"),
+        Wrong::TooOften => (
+            overloaded("too many attempts; try again in a minute"),
+            "too_many_attempts",
+        ),
+    })
 }
 
 /// The web terminal's WebSocket.
@@ -120,12 +128,12 @@ fn authorized(
 ))]
 async fn connect(
     State(terminal): State<Terminal>,
+    Extension(asker): Extension<Asker>,
     peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let address = client(peer.as_deref())?;
-    if headers.contains_key(ORIGIN) && is_same_origin(&headers) != Some(true) {
+    if asker == Asker::Foreign {
         terminal.metrics().refused("foreign_origin");
         return Err(foreign());
     }
@@ -141,24 +149,30 @@ async fn connect(
             "the subprotocol {PROTOCOL} is spoken here"
         )));
     }
-    let Ok(held) = terminal.0.connections.clone().try_acquire_owned() else {
+    let too_many = |detail: &str| {
         terminal.metrics().refused("too_many_connections");
-        return Err(overloaded("too many connections are open"));
+        overloaded(detail)
     };
+    let greeting = terminal.0.greetings.take(address);
+    let greeting = greeting.map_err(|detail| too_many(&detail))?;
+    let held = terminal.0.connections.clone().try_acquire_owned();
+    let held = held.map_err(|_| too_many("too many connections are open"))?;
     let upgrade = upgrade
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
         .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER);
-    Ok(upgrade.on_upgrade(async move |socket| terminal.serve(socket, address, held)))
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(MAX_BUFFER);
+    Ok(upgrade.on_upgrade(async move |socket| terminal.serve(socket, address, greeting, held)))
 }
 
-fn available(terminal: &Terminal) -> Result<(), ApiError> {
+async fn available(terminal: &Terminal) -> Result<(), ApiError> {
     if terminal.is_off() {
         return Err(off());
     }
     terminal
         .check()
+        .await
         .map_err(|detail| ApiError::new(ProblemCode::NotConfigured, detail))
 }
 

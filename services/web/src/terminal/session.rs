@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use odd_contracts::terminal::{EndReason, NoticeCode};
 use odd_runtime::Shutdown;
-use portable_pty::MasterPty;
+use portable_pty::{MasterPty, PtySize};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::config::TerminalConfig;
 use super::metrics::{TerminalMetrics, count};
 use super::notices::Notices;
-use super::outlet::{Outlet, Size};
+use super::outlet::Outlet;
 use super::program::{self, Exit, Running, Signal, Started};
+use super::screen::Size;
 
 /// Inputs that wait for the program; each is of one message.
 const INPUTS: usize = 8;
@@ -114,7 +116,12 @@ impl Session {
             self.changed.notify_one();
             return;
         };
-        let taken = lock(&self.outlet).take(bytes);
+        let taken = {
+            let mut outlet = lock(&self.outlet);
+            let taken = outlet.take(bytes);
+            self.have_drawn(&mut outlet);
+            taken
+        };
         self.metrics.dropped_out.inc_by(count(taken.dropped));
         if let Some(pressed) = taken.pressed {
             self.metrics.echoed(pressed);
@@ -159,9 +166,27 @@ impl Session {
         // Nothing is taken between the two, so that what the program draws for the new size meets the new size.
         let mut outlet = lock(&self.outlet);
         outlet.resize(size);
-        if let Err(error) = lock(&self.master).resize(program::size(size)) {
+        self.size(program::size(size));
+        self.have_drawn(&mut outlet);
+    }
+
+    fn size(&self, size: PtySize) {
+        if let Err(error) = lock(&self.master).resize(size) {
             tracing::debug!(%error, "a terminal was not resized");
         }
+    }
+
+    /// Has the program draw its screen again where that was lost. The system tells programs of a size that is another one, so
+    /// it gets another one in pixels, which nobody reads.
+    fn have_drawn(&self, outlet: &mut Outlet) {
+        if !outlet.is_lost() {
+            return;
+        }
+        let before = lock(&self.master).get_size().map_or(0, |size| size.pixel_width);
+        self.size(PtySize {
+            pixel_width: before ^ 1,
+            ..program::size(outlet.size())
+        });
     }
 
     /// Somebody is there, whether what they press passes or not.
@@ -189,8 +214,11 @@ impl Session {
     }
 
     /// The next message to a client.
-    pub(super) fn next(&self, generation: u64) -> Option<Vec<u8>> {
-        lock(&self.outlet).next(generation)
+    pub(super) fn next(&self, generation: u64) -> Option<Bytes> {
+        let mut outlet = lock(&self.outlet);
+        let next = outlet.next(generation);
+        self.have_drawn(&mut outlet);
+        next
     }
 
     /// How it ended, once it has and all output is with the client.

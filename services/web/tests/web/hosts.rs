@@ -26,6 +26,10 @@ async fn nothing_is_told_to_a_foreign_name_but_health_and_metrics() {
         ("GET", "/openapi.json"),
         ("GET", "/docs/"),
         ("GET", "/nowhere"),
+        // Methods that there are not.
+        ("DELETE", "/"),
+        ("PUT", "/api/stats"),
+        ("GET", "/terminal/ticket"),
     ] {
         for host in [
             "elsewhere",
@@ -63,6 +67,7 @@ async fn the_loopback_and_names_that_were_set_up_are_answered() {
         "localhost:21081",
         "127.0.0.1:8081",
         "[::1]:8081",
+        "[::ffff:127.0.0.1]:8081",
         "odd.example",
         "ODD.example:443",
         "10.0.0.7:8081",
@@ -77,4 +82,40 @@ async fn the_loopback_and_names_that_were_set_up_are_answered() {
     .await;
     let answer = web.raw("GET / HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 403"), "no host at all: {answer}");
+}
+
+/// A proxy that asks by the name that it knows, while the page came from the name that browsers know.
+#[tokio::test]
+async fn pages_of_names_that_were_set_up_may_change_something_through_a_proxy() {
+    let behind = Behind::answering(async |_| "done").await;
+    let web = Web::set_up(Config {
+        gateway_url: behind.url.clone(),
+        read_model_url: behind.url.clone(),
+        allowed_hosts: vec!["odd.example".parse().unwrap()],
+        ..Config::default()
+    })
+    .await;
+    let ask = async |origin: &str| {
+        let request = web.http.post(web.url("/gateway/jobs"));
+        request.header("origin", origin).send().await.unwrap()
+    };
+    assert_eq!(ask("https://odd.example").await.status(), 200);
+    for origin in [
+        "https://elsewhere",
+        "https://odd.example:9000",
+        "http://localhost",
+    ] {
+        problem(ask(origin).await, ProblemCode::ForeignOrigin).await;
+    }
+    assert_eq!(behind.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn methods_that_there_are_not_are_told_of_by_name() {
+    let behind = Behind::answering(async |_| "here").await;
+    let web = Web::before(&behind).await;
+    for path in ["/", "/api/stats", "/healthz", "/metrics"] {
+        let answer = ask(&web, "DELETE", path, "localhost").await;
+        problem(answer, ProblemCode::MethodNotAllowed).await;
+    }
 }

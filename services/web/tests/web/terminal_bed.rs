@@ -77,9 +77,12 @@ pub(crate) enum Came {
     Closed(Option<u16>),
 }
 
+/// A connection.
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
 /// A page with a terminal.
 pub(crate) struct Browser {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     terminal: vt100::Parser,
     /// Of the last `ready`.
     pub(crate) reconnect: String,
@@ -188,6 +191,16 @@ impl Browser {
                 Some(Err(error)) => panic!("{error}"),
             }
         }
+    }
+
+    /// What the terminal is.
+    pub(crate) fn terminal(&self) -> &vt100::Screen {
+        self.terminal.screen()
+    }
+
+    /// Only the connection: nothing that comes is read any more, unless somebody does.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
     }
 
     /// What the terminal shows.

@@ -2,9 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures::SinkExt;
 use odd_contracts::terminal::{EndReason, ErrorCode, NoticeCode, ServerMessage};
 use odd_web::TerminalConfig;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::harness::LONG;
 use crate::terminal_bed::{Browser, Came, counted, gone, web};
 
 const OPEN: &str = "web_terminal_sessions{service=\"web\"}";
@@ -37,6 +42,34 @@ async fn a_page_that_is_loaded_anew_goes_on_where_it_was() {
         );
         key = again.reconnect.clone();
     }
+    assert_eq!(web.metric(OPEN).await, Some(1.0));
+}
+
+/// A page that is loaded anew twice in quick succession does not keep the key that it was told in between.
+#[tokio::test]
+async fn who_is_gone_before_saying_anything_comes_back_with_the_key_before() {
+    let web = web("echo ready; cat", TerminalConfig::default()).await;
+    let mut browser = Browser::open(&web).await;
+    browser.shows("ready").await;
+    let first = browser.reconnect.clone();
+    drop(browser);
+    let mut lost = Vec::new();
+    for _ in 0..3 {
+        let between = Browser::resume(&web, &first).await.unwrap();
+        lost.push(between.reconnect.clone());
+    }
+    let mut again = Browser::resume(&web, &first).await.unwrap();
+    again.shows("ready").await;
+    again.press("here\r").await;
+    again.shows("here\nhere").await;
+    // The keys that never came are as good as any that was guessed, and now so is the first.
+    lost.push(first);
+    for key in &lost {
+        let refused = Browser::resume(&web, key).await;
+        assert_eq!(refused.err(), Some(ErrorCode::UnknownSession));
+    }
+    let last = Browser::resume(&web, &again.reconnect).await.unwrap();
+    assert!(last.resumed);
     assert_eq!(web.metric(OPEN).await, Some(1.0));
 }
 
@@ -149,5 +182,64 @@ async fn a_silent_client_is_closed_and_may_come_back() {
     while began.elapsed() < Duration::from_millis(1_200) {
         again.press("x\r").await;
         assert!(matches!(again.next().await, Came::Output(_)));
+    }
+}
+
+/// A page that is gone without a word, as far as anybody can tell, is told why it was given up, should it hear it.
+#[tokio::test]
+async fn who_says_nothing_is_told_so() {
+    let config = TerminalConfig {
+        ping: LONG,
+        silence: Duration::from_millis(300),
+        ..TerminalConfig::default()
+    };
+    let web = web("cat", config).await;
+    let mut browser = Browser::open(&web).await;
+    assert_eq!(browser.refused().await, ErrorCode::Silent);
+}
+
+/// One that speaks and never reads is given up as well; nothing else would ever end its connection.
+#[tokio::test]
+async fn who_takes_nothing_is_given_up() {
+    let config = TerminalConfig {
+        silence: Duration::from_millis(400),
+        ..TerminalConfig::default()
+    };
+    let web = web("yes", config).await;
+    let browser = Browser::open(&web).await;
+    let key = browser.reconnect.clone();
+    let mut socket = browser.into_socket();
+    let speaking = async {
+        // Until nobody listens.
+        while socket.send(Message::text("{\"type\":\"ping\"}")).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let silent = "web_terminal_refused_total{reason=\"silent\",service=\"web\"}";
+    tokio::join!(
+        async {
+            tokio::time::timeout(LONG, speaking)
+                .await
+                .expect("the connection ends")
+        },
+        counted(&web, silent, 1.0)
+    );
+    assert!(Browser::resume(&web, &key).await.is_ok());
+}
+
+/// A page that closes its terminal is answered, as the protocol has it.
+#[tokio::test]
+async fn a_close_is_answered() {
+    let web = web("echo ready; cat", TerminalConfig::default()).await;
+    for _ in 0..5 {
+        let mut browser = Browser::open(&web).await;
+        browser.shows("ready").await;
+        let close = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        browser.send(Message::Close(Some(close))).await;
+        assert!(matches!(browser.next().await, Came::Closed(Some(1000))));
+        assert!(matches!(browser.next().await, Came::Closed(None)));
     }
 }
