@@ -10,9 +10,9 @@ import { JsonBlock } from "../parts/json";
 import { Empty, Panel, Trouble, Waiting } from "../parts/panel";
 import { type Column, Pager, Table } from "../parts/table";
 import { Ago } from "../parts/time";
+import { JobCell, Unfold } from "../parts/unfold";
 import { Pages } from "../state/pages";
 import { Resource, useResource } from "../state/resource";
-import { to } from "../state/route";
 import { ofInstance, onBatch } from "../state/store";
 
 const ROWS = 25;
@@ -89,11 +89,11 @@ export function DeadLetters() {
   );
 }
 
-function Row({ letter }: { letter: DeadLetter }) {
-  const [open, setOpen] = useState(false);
-  return (
-    <>
-      <tr>
+const Row = ({ letter }: { letter: DeadLetter }) => (
+  <Unfold
+    width={COLUMNS.length}
+    cells={
+      <>
         <td class="mono wide" title={letter.id}>
           {shortId(letter.id)}
         </td>
@@ -105,36 +105,22 @@ function Row({ letter }: { letter: DeadLetter }) {
           <small class="muted">{line(letter.detail)}</small>
         </td>
         <td class="wide">{line(letter.queue)}</td>
-        <td>
-          {letter.jobId ? (
-            <a class="mono" href={to(["jobs", letter.jobId])}>
-              {shortId(letter.jobId)}
-            </a>
-          ) : (
-            <span class="muted">none</span>
-          )}
-        </td>
+        <JobCell id={letter.jobId} />
         <td class="number wide">{bytes(letter.size)}</td>
         <td class="number">
           <Ago at={letter.deadLetteredAt} />
         </td>
-        <td class="number">
-          <button type="button" class="small" aria-expanded={open} onClick={() => setOpen(!open)}>
-            {open ? "hide" : "show"}
-          </button>
-        </td>
-      </tr>
-      {open && (
-        <tr class="opened">
-          <td colSpan={COLUMNS.length}>
-            <Message letter={letter} />
-            <Requeue id={letter.id} />
-          </td>
-        </tr>
-      )}
-    </>
-  );
-}
+      </>
+    }
+  >
+    {() => (
+      <>
+        <Message letter={letter} />
+        <Requeue id={letter.id} />
+      </>
+    )}
+  </Unfold>
+);
 
 const Message = ({ letter }: { letter: DeadLetter }) => (
   <>
