@@ -208,9 +208,10 @@ pub mod env {
     pub const PROMETHEUS_URL: &str = "ODD_PROMETHEUS_URL";
     /// Bearer token that Alertmanager shows to the read-model with each notification. A secret.
     pub const ALERT_WEBHOOK_TOKEN: &str = "ODD_ALERT_WEBHOOK_TOKEN";
-    /// Hosts, besides those of the loopback, that the web role answers to, separated by commas: `name` or `name:port`.
+    /// Hosts, besides those of the loopback, that the web role answers to, and whose pages are its own, separated by commas: `name`
+    /// or `name:port`.
     pub const WEB_ALLOWED_HOSTS: &str = "ODD_WEB_ALLOWED_HOSTS";
-    /// Token that opens the web terminal for those who do not come by the loopback. A secret.
+    /// Token that the web terminal asks of everybody. A secret.
     pub const WEB_TOKEN: &str = "ODD_WEB_TOKEN";
     /// The web terminal: `on`, `read-only` or `off`.
     pub const WEB_TERMINAL: &str = "ODD_WEB_TERMINAL";

@@ -15,8 +15,8 @@
 //!                                    ◀──     ended {reason, exitCode}, then the connection closes
 //! ```
 //!
-//! A ticket is good once and for half a minute, `reconnect` once and until the next `ready`. Nothing secret stands in an
-//! address, since addresses are logged.
+//! A ticket is good once and for half a minute, `reconnect` once: until the client has said anything after the next `ready`, since
+//! a page that is loaded anew may not have kept what it was told. Nothing secret stands in an address, since addresses are logged.
 
 use std::fmt;
 
@@ -166,7 +166,7 @@ fn size(columns: u16, rows: u16) -> Result<(), String> {
 pub enum ServerMessage {
     /// The session is there; output follows. Once, first.
     Ready {
-        /// Goes on with this session on another connection: good once, until the next `ready`.
+        /// Goes on with this session on another connection: good once, until the client says something after the next `ready`.
         reconnect: Key,
         /// Whether keys that change something are dropped.
         read_only: bool,

@@ -158,10 +158,7 @@ impl Start<'_> {
         let defaults = compose::variables(&source).map_err(DockerError::from)?;
         let role = image::role(client, &request).await.map_err(DockerError::from)?;
         let mut load = options.load_options(instance, &role);
-        let secrets: Vec<String> = defaults
-            .into_keys()
-            .filter(|name| Credentials::is_secret(name))
-            .collect();
+        let secrets = secrets_of(defaults);
         let places = Places {
             source: &source,
             options: &load,
@@ -292,4 +289,30 @@ fn web_token_of(project: &compose::Project) -> Option<&str> {
     let web = project.services.get(Role::Web.name())?;
     let token = web.environment.get(env::WEB_TOKEN)?;
     Some(token.as_str()).filter(|token| !token.is_empty())
+}
+
+/// Variables for which a secret is made. One that is empty as it is documented is not asked for, as long as nobody sets it.
+fn secrets_of(defaults: BTreeMap<String, String>) -> Vec<String> {
+    defaults
+        .into_iter()
+        .filter(|(name, default)| Credentials::is_secret(name) && !default.is_empty())
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever starts an instance has a terminal in the browser without a token, unless one is set.
+    #[test]
+    fn a_secret_is_made_where_one_is_needed() {
+        let secrets = secrets_of(compose::variables(&Source::Embedded).unwrap());
+        assert!(secrets.contains(&"POSTGRES_PASSWORD".to_owned()), "{secrets:?}");
+        assert!(secrets.contains(&"ALERT_WEBHOOK_TOKEN".to_owned()), "{secrets:?}");
+        assert!(!secrets.contains(&env::WEB_TOKEN.to_owned()), "{secrets:?}");
+        let set = [(env::WEB_TOKEN, "something"), ("ODD_LOG", "info")];
+        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(secrets_of(set.into()), [env::WEB_TOKEN]);
+    }
 }
