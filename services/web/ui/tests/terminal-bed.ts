@@ -33,6 +33,7 @@ export class Bed {
   readonly notices: string[] = [];
   readonly screen: string[] = [];
   otherTab: string | null = null;
+  size = { columns: 120, rows: 40 };
   readonly keys: Keys;
   readonly connection: Connection;
   #timers: { at: number; run: () => void }[] = [];
@@ -76,7 +77,7 @@ export class Bed {
 
   #viewer() {
     return {
-      size: () => ({ columns: 120, rows: 40 }),
+      size: () => this.size,
       told: (state: State) => void this.states.push(state),
       notice: (code: string) => void this.notices.push(code),
       fresh: () => void this.screen.push("fresh"),

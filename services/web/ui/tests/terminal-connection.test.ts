@@ -55,6 +55,24 @@ describe("a session", () => {
     expect(bed.states.map(({ is }) => is)).toEqual(["connecting", "live"]);
   });
 
+  it("is told of the size that the screen has by the time it is ready", async () => {
+    const bed = new Bed();
+    bed.size = { columns: 12, rows: 6 };
+    bed.connection.open();
+    await settled();
+    const { socket } = bed;
+    socket.ears.opened();
+    // It was hidden until now.
+    bed.size = { columns: 120, rows: 40 };
+    bed.connection.resized();
+    socket.say({ type: "ready", reconnect: "key", readOnly: false, resumed: false, graceMs: 1, idleMs: 1 });
+    bed.connection.resized();
+    expect(socket.sent).toEqual([
+      { type: "hello", ticket: "ticket 1", columns: 12, rows: 6 },
+      { type: "resize", columns: 120, rows: 40 },
+    ]);
+  });
+
   it("shows its output from an empty screen on", async () => {
     const bed = await opened();
     bed.socket.ears.bytes(new TextEncoder().encode("héllo"));

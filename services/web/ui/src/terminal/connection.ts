@@ -5,7 +5,18 @@
 import { pause } from "./backoff";
 import { Input } from "./input";
 import type { Keys } from "./keys";
-import { type ErrorCode, hello, input, ofClose, parse, ping, type Ready, resize, type Shown } from "./protocol";
+import {
+  type ErrorCode,
+  hello,
+  input,
+  ofClose,
+  parse,
+  ping,
+  type Ready,
+  resize,
+  type Shown,
+  type Size,
+} from "./protocol";
 import type { TicketAnswer } from "./ticket";
 import type { Socket, State, Viewer, World } from "./world";
 
@@ -34,6 +45,8 @@ export class Connection {
   #refused = 0;
   /// Whether a question to the server has no answer yet.
   #isAsked = false;
+  /// The size that the server knows of.
+  #size: Size = { columns: 0, rows: 0 };
 
   constructor(
     readonly world: World,
@@ -96,7 +109,10 @@ export class Connection {
   }
 
   resized(): void {
-    if (this.#state.is === "live") this.#socket?.send(resize(this.viewer.size()));
+    const size = this.viewer.size();
+    if (this.#state.is !== "live" || (size.columns === this.#size.columns && size.rows === this.#size.rows)) return;
+    this.#size = size;
+    this.#socket?.send(resize(size));
   }
 
   /// The browser went on or off line, or the page came or went.
@@ -170,7 +186,8 @@ export class Connection {
         if (!mine()) return;
         isOpen = true;
         this.#unopened = 0;
-        this.#socket?.send(hello(shown, this.viewer.size()));
+        this.#size = this.viewer.size();
+        this.#socket?.send(hello(shown, this.#size));
       },
       text: (data) => {
         if (mine()) this.#heard(data);
@@ -216,6 +233,8 @@ export class Connection {
     this.#isAsked = false;
     this.viewer.fresh();
     this.#tell({ is: "live", readOnly });
+    // The screen may have been shown, and measured, since the first message.
+    this.resized();
     this.#later(() => this.#check(PING_MS), PING_MS);
   }
 

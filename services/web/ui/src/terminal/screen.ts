@@ -116,8 +116,9 @@ function isFast(): boolean {
 }
 
 function fitted(terminal: Terminal, fit: FitAddon): boolean {
+  // Nothing is measured while it is hidden: a height of 100 % would be taken for one of 100 dots.
+  if (!terminal.element?.offsetParent) return false;
   const wanted = fit.proposeDimensions();
-  // Nothing is measured while it is hidden.
   if (!wanted || !Number.isFinite(wanted.cols) || !Number.isFinite(wanted.rows)) return false;
   const { columns, rows } = within({ columns: wanted.cols, rows: wanted.rows });
   if (columns === terminal.cols && rows === terminal.rows) return false;
