@@ -85,7 +85,7 @@ const One = ({ alert }: { alert: Alert }) => (
         </span>
       ) : (
         <>
-          since <Ago at={alert.since} />
+          began <Ago at={alert.since} />
         </>
       )}
     </span>

@@ -116,8 +116,14 @@ function Pages() {
   const firing = (overview.data.value?.alerts.length ?? 0) + (overview.data.value?.alertsOmitted ?? 0);
   const aside = overview.data.value?.queues.find(({ name }) => name === "jobs.dead-letter")?.ready ?? 0;
   const counts: Record<string, number> = { alerts: firing, "dead-letters": aside };
+  const nav = useRef<HTMLElement>(null);
+  // On a phone not all of them have room.
+  useEffect(() => {
+    const [shown, link] = [nav.current, nav.current?.querySelector<HTMLElement>("[aria-current]")];
+    if (shown && link) shown.scrollLeft = link.offsetLeft - (shown.clientWidth - link.offsetWidth) / 2;
+  }, [here]);
   return (
-    <nav class="pages" aria-label="Pages">
+    <nav ref={nav} class="pages" aria-label="Pages">
       {PAGES.map(([path, name]) => (
         <a key={path} href={to(path ? [path] : [])} aria-current={here === path ? "page" : undefined}>
           {name}
