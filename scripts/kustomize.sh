@@ -58,7 +58,11 @@ kustomize_of_debian() {
     command -v apt-get >/dev/null 2>&1 && [ -r "$keyring" ] || return 1
     apt=$work/apt
     mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$work/deb"
-    echo "deb [signed-by=$keyring] http://deb.debian.org/debian $debian main" >"$apt/sources.list"
+    # From the very mirror that this machine has its Debian from.
+    # shellcheck disable=SC2016 # apt's own variable
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+    [ -n "$mirror" ] || return 1
+    echo "deb [signed-by=$keyring] $mirror $debian main" >"$apt/sources.list"
     set -- -q -o "Dir::State=$apt" -o Dir::State::status=/dev/null -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt" \
         -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=- -o Acquire::Languages=none \
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o APT::Sandbox::User= -o Debug::NoLocking=1

@@ -79,13 +79,17 @@ pub(super) async fn correlation(gate: Gate) -> Outcome {
         correlation_id: Some(ours),
         ..EventQuery::default()
     };
-    let found = gate.read_model().events(&query).await.map_err(text)?.events;
-    same(
-        "events under the correlation id",
-        found.len(),
-        timeline.events.len(),
-    )?;
-    Ok(format!("{} events under one id", found.len()))
+    // A search goes no further than an event that another process is still writing; the history of a job does.
+    let look = || async {
+        let found = gate.read_model().events(&query).await.map_err(text)?.events;
+        same(
+            "events under the correlation id",
+            found.len(),
+            timeline.events.len(),
+        )
+    };
+    gate.wait("every event under the correlation id", look).await?;
+    Ok(format!("{} events under one id", timeline.events.len()))
 }
 
 pub(super) async fn lists(gate: Gate) -> Outcome {
