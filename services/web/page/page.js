@@ -2,6 +2,9 @@
 
 // Shows live what the read-model answers. Everything that comes from outside is written as text, never as markup.
 
+// The token is for the terminal, which this page does not have: it is not to stay in the address.
+if (location.hash.startsWith("#token=")) history.replaceState(null, "", location.pathname);
+
 const POLL_MS = 2000;
 const LONGEST_PAUSE_MS = 15000;
 const ANSWER_MS = 8000;
@@ -340,6 +343,7 @@ function showCommands(instance) {
   place.dataset.instance = instance;
   ofInstance = instance === DEFAULT_INSTANCE ? "" : ` --instance ${instance}`;
   const commands = [
+    ["odd watch", "the whole dashboard, in a terminal"],
     ["odd submit hello --count 100 --wait", "submit a hundred jobs and wait for them"],
     ["odd jobs list --status failed", "what failed"],
     ["odd events --follow", "events as they happen"],

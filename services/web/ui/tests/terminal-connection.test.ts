@@ -115,7 +115,7 @@ describe("a session", () => {
     const bed = await opened();
     bed.socket.say({ type: "ended", reason: "exited", exitCode: 3, message: "the program has ended" });
     bed.socket.ears.closed(1000);
-    expect(bed.state).toEqual({ is: "ended", message: "the program has ended", exitCode: 3 });
+    expect(bed.state).toEqual({ is: "ended", message: "the program has ended" });
     await bed.pass(3_600_000);
     expect(bed.sockets.length).toBe(1);
     bed.connection.renew();

@@ -217,7 +217,7 @@ export class Connection {
       case "ended":
         this.keys.session = null;
         if (said.reason === "shutdown") this.#lost(said.message);
-        else this.#settle({ is: "ended", message: said.message, ...exit(said.exitCode) });
+        else this.#settle({ is: "ended", message: said.message });
         break;
       case "error":
         this.#failed(said);
@@ -319,8 +319,6 @@ export class Connection {
     this.#later(() => this.open(), wait);
   }
 }
-
-const exit = (code: number | undefined) => (code === undefined ? {} : { exitCode: code });
 
 const WORDS: Record<ErrorCode, string> = {
   malformed: "a message was not understood",

@@ -12,7 +12,7 @@ export type State =
   | { is: "paused"; why: "offline" | "hidden" }
   /// Another tab has the session.
   | { is: "taken" }
-  | { is: "ended"; message: string; exitCode?: number }
+  | { is: "ended"; message: string }
   /// There are as many sessions as there may be.
   | { is: "full"; message: string }
   | { is: "token"; wrong: boolean }

@@ -25,7 +25,7 @@ export function Aside({ state, connection }: AsideProps) {
       );
     case "ended":
       return (
-        <Card title="The session has ended" text={`${sentence(state.message)}${exited(state.exitCode)}`}>
+        <Card title="The session has ended" text={sentence(state.message)}>
           <Act name="New session" act={renew} first />
         </Card>
       );
@@ -115,5 +115,3 @@ function sentence(text: string): string {
   const begun = said.charAt(0).toUpperCase() + said.slice(1);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
-
-const exited = (code: number | undefined) => (code ? ` Exit code ${code}.` : "");
