@@ -79,7 +79,8 @@ async fn orderly_stop_of_each_role() {
     }
 }
 
-/// Ends the role in the window once it has passed it `passes` times, so that there is work on every side of it.
+/// Ends the role in the window once it has passed it `passes` times, so that there is work on every side of it. Few where a whole batch
+/// passes at once: the slower the machine, the larger and the fewer they are.
 async fn window(role: Role, failpoint: &str, passes: u32) {
     let armed = format!("{failpoint}={passes}*off->return");
     for seed in seeds() {
@@ -122,15 +123,15 @@ windows! {
     window_gateway_before_publish: Gateway, "gateway.before_publish", 300;
     window_gateway_after_confirm: Gateway, "gateway.after_confirm", 300;
     window_processor_after_take: Processor, "processor.after_take", 20;
-    window_processor_after_execute: Processor, "processor.after_execute", 20;
-    window_processor_after_commit: Processor, "processor.after_commit", 20;
-    window_processor_after_publish: Processor, "processor.after_publish", 20;
+    window_processor_after_execute: Processor, "processor.after_execute", 4;
+    window_processor_after_commit: Processor, "processor.after_commit", 4;
+    window_processor_after_publish: Processor, "processor.after_publish", 4;
     window_processor_after_settle: Processor, "processor.after_settle", 2;
-    window_processor_after_acknowledge: Processor, "processor.after_acknowledge", 20;
-    window_metrics_engine_before_append: MetricsEngine, "metrics_engine.before_append", 20;
-    window_metrics_engine_after_append: MetricsEngine, "metrics_engine.after_append", 20;
-    window_metrics_engine_after_counters: MetricsEngine, "metrics_engine.after_counters", 20;
-    window_metrics_engine_after_ack: MetricsEngine, "metrics_engine.after_ack", 20;
+    window_processor_after_acknowledge: Processor, "processor.after_acknowledge", 4;
+    window_metrics_engine_before_append: MetricsEngine, "metrics_engine.before_append", 3;
+    window_metrics_engine_after_append: MetricsEngine, "metrics_engine.after_append", 3;
+    window_metrics_engine_after_counters: MetricsEngine, "metrics_engine.after_counters", 3;
+    window_metrics_engine_after_ack: MetricsEngine, "metrics_engine.after_ack", 3;
 }
 
 /// But for the window of garbage on the spine, which is tried among the poison messages.
