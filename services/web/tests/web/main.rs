@@ -22,4 +22,6 @@ mod terminal_flow;
 mod terminal_life;
 #[cfg(unix)]
 mod terminal_refusals;
+#[cfg(unix)]
+mod terminal_token;
 mod trouble;

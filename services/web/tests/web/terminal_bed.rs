@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use odd_contracts::terminal::{ErrorCode, PROTOCOL, ServerMessage, Ticket};
-use odd_web::{Config, Program, TerminalConfig};
+use odd_runtime::config::Secret;
+use odd_web::{AccessToken, Config, Program, TerminalConfig};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
@@ -20,6 +21,13 @@ use crate::harness::{LONG, Web, until};
 
 pub(crate) const COLUMNS: u16 = 80;
 pub(crate) const ROWS: u16 = 24;
+/// A token.
+pub(crate) const TOKEN: &str = "sixteen-or-more-characters";
+
+/// The same as a setting.
+pub(crate) fn token() -> Option<Secret<AccessToken>> {
+    Some(Secret::new(TOKEN.parse().unwrap()))
+}
 
 /// A web role whose terminal runs a script, set up like this otherwise.
 pub(crate) async fn web(script: &str, terminal: TerminalConfig) -> Web {
