@@ -102,7 +102,6 @@ async fn pages_look_as_they_did() {
         for (page, text, name) in [
             ("#/new", "Examples", "new-task"),
             ("#/dead-letters", "None: every message", "dead-letters"),
-            ("#/nowhere", "No such page", "nowhere"),
         ] {
             open(browser, odd, page).await;
             browser.wait_for_text(text).await;

@@ -237,6 +237,16 @@ impl Browser {
         focused.as_str().unwrap_or_default().to_owned()
     }
 
+    /// Waits until the keyboard is at an element that is called so (`button Submit`).
+    ///
+    /// # Panics
+    /// Where it does not come there within [`LONG`].
+    pub async fn wait_for_focus(&self, place: &str) {
+        let script = format!("const at = (() => {{ {FOCUSED} }})(); return at.startsWith(arguments[0])");
+        self.wait(&format!("the keyboard at {place}"), &script, json!([place]))
+            .await;
+    }
+
     /// Presses the tab key until the keyboard is at an element that is called so (`button Submit`).
     ///
     /// # Panics
