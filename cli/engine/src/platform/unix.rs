@@ -16,16 +16,22 @@ use super::StartTime;
 /// it does not move when the clock is set.
 #[cfg(target_os = "linux")]
 pub(super) fn start_time(pid: u32) -> Option<StartTime> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    read(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// None where the process has ended.
+#[cfg(target_os = "linux")]
+fn read(stat: &str) -> Option<StartTime> {
     // The second field is the name in parentheses, which may itself contain anything.
     let behind_name = stat.rsplit_once(')')?.1;
     let mut fields = behind_name.split_ascii_whitespace();
+    // proc_pid_stat(5): `state` is field 3, num_threads field 20, starttime field 22.
     let state = fields.next()?;
-    if matches!(state, "Z" | "X" | "x") {
-        return None;
-    }
-    // proc_pid_stat(5): starttime is field 22; `state`, taken above, is field 3.
-    fields.nth(22 - 4)?.parse().ok().map(StartTime)
+    let threads: u32 = fields.nth(20 - 4)?.parse().ok()?;
+    let start = fields.nth(22 - 21)?.parse().ok()?;
+    // The first thread may end before the others, which hold files and locks of the process until they do.
+    let has_ended = matches!(state, "X" | "x") || (state == "Z" && threads <= 1);
+    (!has_ended).then_some(StartTime(start))
 }
 
 /// Start time in seconds since the Unix epoch.
@@ -89,4 +95,34 @@ pub(super) async fn interrupted() {
 
 pub(super) fn make_private(directory: &Path) -> io::Result<()> {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A line of `/proc/<pid>/stat` in this state, with so many threads, of a process started at 6684666.
+    fn stat(state: &str, threads: u32) -> String {
+        format!("7 (a) b) {state} 1 7 7 0 -1 4194304 100 0 1 0 0 0 0 0 20 0 {threads} 0 6684666 3133440 383")
+    }
+
+    #[test]
+    fn a_process_has_ended_once_all_its_threads_have() {
+        let start = Some(StartTime(6_684_666));
+        for (state, threads) in [("S", 8), ("R", 1), ("Z", 8), ("Z", 2)] {
+            assert_eq!(
+                read(&stat(state, threads)),
+                start,
+                "{state} with {threads} threads"
+            );
+        }
+        for (state, threads) in [("Z", 1), ("Z", 0), ("X", 1)] {
+            assert_eq!(
+                read(&stat(state, threads)),
+                None,
+                "{state} with {threads} threads"
+            );
+        }
+        assert_eq!(read("7 (sleep"), None);
+    }
 }
