@@ -1,5 +1,5 @@
-import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { strictStyles } from "./strict-styles";
 
 /// Where a web role runs that requests are passed on to, while the page comes from here.
 const role = process.env.ODD_WEB_URL ?? "http://127.0.0.1:8081";
@@ -13,33 +13,9 @@ const policy =
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
   "require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// xterm.js writes `<style>` elements and `style` attributes, which would need `style-src 'unsafe-inline'`. Both are replaced by
-/// what the policy permits: an element of ours that hands the styles over as an object (src/terminal/sheet.ts), and properties.
-/// A version that does it otherwise fails the build.
-const strictStyles: Plugin = {
-  name: "strict-styles",
-  transform(code, id) {
-    if (!/@xterm\/xterm\/lib\/xterm\.mjs(\?.*)?$/.test(id)) return null;
-    const replaced = [
-      { what: /createElement\("style"\)/g, by: 'createElement("odd-sheet")', times: 3 },
-      {
-        what: /(\w+)\.setAttribute\("style",`\$\{\1\.getAttribute\("style"\)\|\|""\}\$\{(\w+)\};`\)/g,
-        by: "$1.style.cssText+=$2",
-        times: 1,
-      },
-    ].reduce((text, { what, by, times }) => {
-      const found = text.match(what)?.length ?? 0;
-      if (found !== times) this.error(`${what} is ${found} times in ${id}, not ${times} times`);
-      return text.replace(what, by);
-    }, code);
-    if (/createElement\(.style.\)|setAttribute\(.style./.test(replaced)) this.error(`${id} writes styles otherwise`);
-    return { code: replaced, map: null };
-  },
-};
-
 export default defineConfig({
   base: "/",
-  plugins: [strictStyles],
+  plugins: [strictStyles()],
   // Else it would be bundled beforehand, without the above.
   optimizeDeps: { exclude: ["@xterm/xterm"] },
   esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "none" },

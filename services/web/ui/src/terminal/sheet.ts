@@ -1,4 +1,4 @@
-/// What xterm.js uses in place of its own `<style>` elements, which the policy of the page forbids (vite.config.ts puts this name
+/// What xterm.js uses in place of its own `<style>` elements, which the policy of the page forbids (strict-styles.ts puts this name
 /// there). Styles that a script hands over as an object are no text in the markup, and are permitted.
 
 class Sheet extends HTMLElement {
