@@ -161,10 +161,21 @@ describe("a ticket", () => {
   }
 
   it("is asked for with the token, which stands in no address", async () => {
-    const { answer, made } = await answered(200, { ticket: "t", expiresInMs: 30_000 }, "secret");
+    const { answer, made } = await answered(200, { ticket: "t", expiresInMs: 30_000 }, "a-secret-of-the-test");
     expect(answer).toEqual({ is: "given", ticket: "t" });
-    expect(made).toMatchObject({ method: "POST", headers: { authorization: "Bearer secret" } });
+    expect(made).toMatchObject({ method: "POST", headers: { authorization: "Bearer a-secret-of-the-test" } });
     expect((await answered(200, { ticket: "t" })).made?.headers).toEqual({});
+  });
+
+  it("is asked for without what cannot be a token, which counts as a wrong one", async () => {
+    const none = ["", "short", "a token with spaces", "a-tokén-of-the-test", "x".repeat(257), "a-token-of-the-\ntest"];
+    for (const token of none) {
+      const { answer, made } = await answered(401, {}, token);
+      expect(answer, token).toEqual({ is: "token", wrong: true });
+      expect(made?.headers, token).toEqual({});
+    }
+    // A role that asks for none is not kept from anybody by one.
+    expect((await answered(200, { ticket: "t" }, "kurz é")).answer).toEqual({ is: "given", ticket: "t" });
   });
 
   it("is refused for good, for want of a token, or for now", async () => {

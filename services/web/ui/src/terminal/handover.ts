@@ -1,7 +1,7 @@
 /// Takes the token out of the address before anything else is done with it: addresses are shown, kept and copied.
 
 import { signal } from "@preact/signals";
-import { handedOver, Keys } from "./keys";
+import { handedOver, isToken, Keys } from "./keys";
 
 export const keys = new Keys(() => sessionStorage);
 /// Grows with each token that is handed over.
@@ -11,8 +11,9 @@ export function takeToken(): void {
   const found = handedOver(location.hash);
   if (!found) return;
   history.replaceState(history.state, "", found.rest);
-  if (found.token === "") return;
-  keys.token = found.token;
+  const token = found.token.trim();
+  if (!isToken(token)) return;
+  keys.token = token;
   handed.value += 1;
 }
 

@@ -54,6 +54,9 @@ export class Keys {
   }
 }
 
+/// Whether a text can be a token: 16 to 256 visible ASCII characters. Others cannot even be shown to the server.
+export const isToken = (text: string) => /^[\x21-\x7e]{16,256}$/.test(text);
+
 /// A fragment without the token that it hands over, and the token; null where there is none in it.
 ///
 /// `#token=…` stands alone, or `token` among the parameters of a page: `#/terminal?token=…`.

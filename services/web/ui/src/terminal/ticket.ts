@@ -1,6 +1,7 @@
 /// Asks for a ticket, which opens a session of the terminal once.
 
 import { type ApiError, asApiError, ask } from "../api/http";
+import { isToken } from "./keys";
 
 export type TicketAnswer =
   | { is: "given"; ticket: string }
@@ -11,10 +12,10 @@ export type TicketAnswer =
   /// Not now: too many attempts, a role that does not answer.
   | { is: "later"; reason: string };
 
-/// Never throws.
+/// Never throws. What cannot be a token is not shown, and counts as a wrong one where one is asked for.
 export async function ticket(token: string | null): Promise<TicketAnswer> {
   try {
-    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    const headers = token === null || !isToken(token) ? {} : { authorization: `Bearer ${token}` };
     const answer = await ask<{ ticket?: unknown }>("/terminal/ticket", { method: "POST", headers });
     if (typeof answer.ticket === "string") return { is: "given", ticket: answer.ticket };
     return { is: "none", reason: "what answers here knows no terminal" };

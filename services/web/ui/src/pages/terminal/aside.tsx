@@ -67,6 +67,9 @@ const Act = ({ name, act, first = false }: { name: string; act: () => void; firs
   </button>
 );
 
+/// Characters that the field takes: a token, and what may be around it where it was copied from.
+const PASTED = 1_024;
+
 function AskToken({ wrong, connection }: { wrong: boolean; connection: Connection }) {
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
@@ -90,7 +93,7 @@ function AskToken({ wrong, connection }: { wrong: boolean; connection: Connectio
           type="password"
           autocomplete="off"
           spellcheck={false}
-          maxLength={256}
+          maxLength={PASTED}
           required
           aria-invalid={wrong}
         />
