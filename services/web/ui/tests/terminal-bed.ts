@@ -132,6 +132,14 @@ export class Bed {
   }
 }
 
+/// A bed with a session.
+export async function opened(kept?: Map<string, string>): Promise<Bed> {
+  const bed = new Bed(kept);
+  bed.connection.open();
+  await bed.live();
+  return bed;
+}
+
 /// What waits for promises has been done.
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 8; turn += 1) await Promise.resolve();

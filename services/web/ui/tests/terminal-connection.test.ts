@@ -2,19 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hello, input, parse, ping, resize } from "../src/terminal/protocol";
-import { Bed, settled } from "./terminal-bed";
+import { Bed, opened, settled } from "./terminal-bed";
 
 /// The examples of a contract, by name.
 function golden(contract: string): Record<string, string> {
   const folder = join(__dirname, "../../../../contracts/fixtures/golden", contract);
   return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]));
-}
-
-async function opened(kept?: Map<string, string>): Promise<Bed> {
-  const bed = new Bed(kept);
-  bed.connection.open();
-  await bed.live();
-  return bed;
 }
 
 describe("what the server says", () => {
@@ -156,111 +149,6 @@ describe("keys", () => {
   });
 });
 
-describe("a connection that is lost", () => {
-  it("is opened again later each time, with the same session, and at once on demand", async () => {
-    const bed = await opened();
-    const waits: number[] = [];
-    bed.socket.ears.closed(1006);
-    for (let turn = 0; turn < 3; turn += 1) {
-      waits.push(bed.wait);
-      bed.tickets = [{ is: "later", reason: "no connection" }];
-      await bed.pass(bed.wait);
-      if (turn === 0) bed.socket.ears.closed(1006);
-    }
-    expect(waits).toEqual([250, 500, 1_000]);
-    expect(bed.state).toMatchObject({ is: "waiting", why: "no connection" });
-    bed.tickets = [];
-    bed.connection.open();
-    await bed.live({ resumed: true });
-    expect(bed.socket.sent[0]).toMatchObject({ session: { reconnect: "key 1" } });
-    bed.socket.ears.closed(1006);
-    expect(bed.state).toMatchObject({ is: "waiting", until: bed.time + 250 });
-  });
-
-  it("is known by questions that have no answer", async () => {
-    const bed = await opened();
-    await bed.pass(15_000);
-    expect(bed.socket.sent.at(-1)).toEqual({ type: "ping" });
-    bed.socket.say({ type: "pong" });
-    await bed.pass(15_000);
-    expect(bed.state.is).toBe("live");
-    const asked = bed.socket.sent.filter(({ type }) => type === "ping").length;
-    await bed.pass(15_000);
-    expect([asked >= 1, bed.state.is]).toEqual([true, "live"]);
-    await bed.pass(15_000);
-    expect(bed.state).toMatchObject({ is: "waiting", why: "the server does not answer" });
-  });
-
-  it("is looked after when the page is seen again", async () => {
-    const bed = await opened();
-    bed.presence = "hidden";
-    bed.connection.presenceChanged();
-    expect(bed.state.is).toBe("live");
-    bed.presence = "here";
-    bed.connection.presenceChanged();
-    expect(bed.socket.sent.at(-1)).toEqual({ type: "ping" });
-    await bed.pass(5_000);
-    expect(bed.state.is).toBe("waiting");
-  });
-
-  it("rests while nobody looks or there is no network, and goes on by itself", async () => {
-    const bed = await opened();
-    bed.presence = "offline";
-    bed.socket.ears.closed(1006);
-    expect(bed.state).toEqual({ is: "paused", why: "offline" });
-    bed.presence = "hidden";
-    bed.connection.presenceChanged();
-    expect(bed.state).toEqual({ is: "paused", why: "hidden" });
-    await bed.pass(3_600_000);
-    expect(bed.sockets.length).toBe(1);
-    bed.presence = "here";
-    bed.connection.presenceChanged();
-    await bed.live({ resumed: true });
-    expect(bed.state.is).toBe("live");
-  });
-
-  it("of a role that stops is opened again with a new session", async () => {
-    const bed = await opened();
-    bed.socket.say({ type: "ended", reason: "shutdown", message: "the web role is stopping" });
-    expect(bed.state).toMatchObject({ is: "waiting", why: "the web role is stopping" });
-    await bed.pass(250);
-    await bed.live();
-    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 2" });
-  });
-
-  it("that never opened is told from one that is never passed on", async () => {
-    const bed = new Bed();
-    bed.connection.open();
-    for (let turn = 0; turn < 4; turn += 1) {
-      await settled();
-      bed.socket.ears.closed(1006);
-      if (turn < 3) expect(bed.state).toMatchObject({ is: "waiting", why: "the connection cannot be opened" });
-      if (turn < 3) await bed.pass(bed.wait);
-    }
-    expect(bed.state).toMatchObject({ is: "none" });
-    expect(bed.shown.length).toBe(4);
-  });
-
-  it("that does not open in time is given up", async () => {
-    const bed = new Bed();
-    bed.connection.open();
-    await bed.pass(10_000);
-    expect([bed.state.is, bed.socket.isClosed]).toEqual(["waiting", true]);
-  });
-
-  it("tells nothing any more", async () => {
-    const bed = await opened();
-    const [old] = bed.sockets;
-    bed.connection.renew();
-    await bed.live();
-    old?.ears.bytes(Uint8Array.of(65));
-    old?.ears.closed(1006);
-    old?.say({ type: "error", code: "taken_over", message: "" });
-    expect(bed.state.is).toBe("live");
-    expect(bed.screen).toEqual(["fresh", "fresh"]);
-  });
-});
-
 describe("refusals", () => {
   it("ask for a token, and say that a wrong one is wrong", async () => {
     const bed = new Bed();
@@ -312,6 +200,17 @@ describe("refusals", () => {
     }
     await settled();
     expect(bed.state).toMatchObject({ is: "waiting" });
+  });
+
+  it("of a key after too many attempts mean that it is none", async () => {
+    const bed = new Bed(new Map([["odd.terminal.session", "old"]]));
+    bed.connection.open();
+    bed.socket.ears.opened();
+    bed.socket.say({ type: "error", code: "too_many_attempts", message: "too many attempts; try again in a minute" });
+    expect(bed.state).toMatchObject({ is: "waiting", why: "too many attempts; try again in a minute" });
+    await bed.pass(bed.wait);
+    await bed.live();
+    expect(bed.socket.sent[0]).toMatchObject({ ticket: "ticket 1" });
   });
 
   it("are understood by the close code where the words were lost", async () => {

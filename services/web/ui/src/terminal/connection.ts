@@ -2,7 +2,7 @@
 ///
 /// Nothing here knows of the page or the browser, which are behind [`World`] and [`Viewer`].
 
-import { pause } from "./backoff";
+import { HOPELESS, pause, QUICK, UNSEEN } from "./backoff";
 import { Input } from "./input";
 import type { Keys } from "./keys";
 import {
@@ -43,6 +43,10 @@ export class Connection {
   #tries = 0;
   #unopened = 0;
   #refused = 0;
+  /// Whether this page has had the session that is known, and would lose it.
+  #isOwner = false;
+  /// Whether output was left out, so that the screen is to be drawn as a whole once it is seen.
+  #isStale = false;
   /// Whether a question to the server has no answer yet.
   #isAsked = false;
   /// The size that the server knows of.
@@ -68,8 +72,15 @@ export class Connection {
   /// Tries at once.
   open(): void {
     this.#drop();
-    if (this.world.presence() === "here") void this.#attempt();
+    if (this.#mayTry()) void this.#attempt();
     else this.#rest();
+  }
+
+  /// More came than can be shown: the screen has to be drawn anew. A page that nobody sees shows slowly, and keeps its connection:
+  /// what comes is left out until it is seen.
+  flooded(): void {
+    if (this.#state.is === "live" && this.world.presence() === "hidden") this.#isStale = true;
+    else this.open();
   }
 
   /// Leaves the session, which is kept for a while.
@@ -79,6 +90,7 @@ export class Connection {
 
   /// Leaves the old session, and asks for a new one.
   renew(): void {
+    this.#isOwner = false;
     this.keys.session = null;
     this.keys.name = null;
     this.#refused = 0;
@@ -93,6 +105,7 @@ export class Connection {
     const name = this.keys.name;
     const key = name === null ? null : await this.world.elsewhere(name);
     if (turn !== this.#turn) return;
+    this.#isOwner = false;
     this.keys.session = key;
     this.open();
   }
@@ -118,9 +131,21 @@ export class Connection {
   /// The browser went on or off line, or the page came or went.
   presenceChanged(): void {
     const isHere = this.world.presence() === "here";
-    if (this.#state.is === "live" && isHere) this.#check(CHECK_MS);
-    else if (this.#state.is === "paused" && isHere) this.open();
-    else if ((this.#state.is === "paused" || this.#state.is === "waiting") && !isHere) this.#rest();
+    const { is } = this.#state;
+    if (is === "live" && isHere) {
+      if (this.#isStale) this.open();
+      else this.#check(CHECK_MS);
+    } else if (is === "paused" || is === "waiting") {
+      if (isHere) this.open();
+      else if (!this.#mayTry()) this.#rest();
+      else if (is === "paused") this.#wait("the connection was lost");
+    }
+  }
+
+  /// Where nobody looks a session is gone on with that would be lost; none is begun, and none is taken from another tab.
+  #mayTry(): boolean {
+    const presence = this.world.presence();
+    return presence === "here" || (presence === "hidden" && this.#isOwner && this.keys.session !== null);
   }
 
   #tell(state: State): void {
@@ -132,6 +157,7 @@ export class Connection {
     this.#turn += 1;
     for (const cancel of this.#cancels.splice(0)) cancel();
     this.#typed.clear();
+    this.#isStale = false;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -147,9 +173,9 @@ export class Connection {
   }
 
   /// A session that is known is gone on with. After a socket that did not even open a ticket is asked for first all the same:
-  /// the answer says why.
-  async #attempt(): Promise<void> {
-    this.#tell({ is: "connecting" });
+  /// the answer says why. What is shown in place of a terminal stays until there is one, where nobody asked.
+  async #attempt(isAsked = true): Promise<void> {
+    if (isAsked) this.#tell({ is: "connecting" });
     const known = this.keys.session;
     if (known !== null && this.#unopened === 0) {
       this.#connect({ session: { reconnect: known } });
@@ -195,7 +221,7 @@ export class Connection {
       bytes: (data) => {
         if (!mine()) return;
         this.#isAsked = false;
-        this.viewer.output(data);
+        if (!this.#isStale) this.viewer.output(data);
       },
       closed: (code) => {
         if (mine()) this.#closed(code, isOpen);
@@ -228,6 +254,7 @@ export class Connection {
     for (const cancel of this.#cancels.splice(0)) cancel();
     this.keys.session = reconnect;
     if (!resumed || this.keys.name === null) this.keys.name = this.world.name();
+    this.#isOwner = true;
     this.#tries = 0;
     this.#refused = 0;
     this.#isAsked = false;
@@ -263,13 +290,23 @@ export class Connection {
   #neverOpened(): void {
     this.#unopened += 1;
     // The first of them may have been without a ticket, and says nothing.
-    if (this.#unopened <= MOST_UNOPENED) this.#lost("the connection cannot be opened");
-    else {
-      this.#unopened = 1;
-      const reason =
-        "The web role gives tickets, but its WebSocket (/ws) cannot be reached from here. A proxy in between may not pass it on.";
-      this.#settle({ is: "none", reason });
+    if (this.#unopened <= MOST_UNOPENED) {
+      this.#lost("the connection cannot be opened");
+      return;
     }
+    const reason =
+      "The web role gives tickets, but its WebSocket (/ws) cannot be reached from here. A proxy in between may not pass it on. It is tried again now and then.";
+    this.#settle({ is: "none", reason });
+    this.#knock();
+  }
+
+  /// Tries now and then: browsers do not tell a proxy in between from a role that is too busy.
+  #knock(): void {
+    const wait = pause(this.#unopened - MOST_UNOPENED, this.world.random(), HOPELESS);
+    this.#later(() => {
+      if (this.world.presence() === "here") void this.#attempt(false);
+      else this.#knock();
+    }, wait);
   }
 
   #failed({ code, message }: Failure): void {
@@ -287,6 +324,11 @@ export class Connection {
         this.keys.session = null;
         if (this.#refused < MOST_REFUSED) this.open();
         else this.#lost(message);
+        break;
+      case "too_many_attempts":
+        // What is right passes all the same: the key, or the ticket, is none.
+        this.keys.session = null;
+        this.#lost(message);
         break;
       case "too_many_sessions":
         this.#settle({ is: "full", message });
@@ -309,12 +351,15 @@ export class Connection {
   /// Tries again after a while.
   #lost(why: string): void {
     this.#drop();
-    if (this.world.presence() !== "here") {
-      this.#rest();
-      return;
-    }
+    if (this.#mayTry()) this.#wait(why);
+    else this.#rest();
+  }
+
+  #wait(why: string): void {
+    this.#drop();
     this.#tries += 1;
-    const wait = pause(this.#tries, this.world.random());
+    const pace = this.world.presence() === "here" ? QUICK : UNSEEN;
+    const wait = pause(this.#tries, this.world.random(), pace);
     this.#tell({ is: "waiting", until: this.world.now() + wait, why });
     this.#later(() => this.open(), wait);
   }

@@ -56,7 +56,7 @@ export function attend(place: HTMLElement, page: Told): Session {
       if (!isProgram || Date.now() - pressedAt < ASKED_MS) void copy(text, page);
     },
   });
-  const output = new Output(screen, () => connection.open());
+  const output = new Output(screen, () => connection.flooded());
   const tabs = new Tabs(() => held(connection));
   const connection: Connection = new Connection(
     browser((name) => tabs.ask(name)),
