@@ -1,11 +1,14 @@
 import { describe, expect, it, vi } from "vitest";
-import { sequence, withControl } from "../src/pages/terminal/keyboard";
+import { Attention } from "../src/pages/terminal/attention";
+import { Latch, sequence, withControl } from "../src/pages/terminal/keyboard";
 import { said } from "../src/pages/terminal/status";
 import { pause } from "../src/terminal/backoff";
 import { copied, isCopy, isPaste } from "../src/terminal/clipboard";
 import { Input, MOST_TYPED } from "../src/terminal/input";
 import { handedOver, Keys } from "../src/terminal/keys";
+import { isMeant, ofWeb, target } from "../src/terminal/links";
 import { MOST_WAITING, Output } from "../src/terminal/output";
+import { names } from "../src/terminal/platform";
 import { pieces, within } from "../src/terminal/protocol";
 import { type Channel, Tabs } from "../src/terminal/tabs";
 import { ticket } from "../src/terminal/ticket";
@@ -239,6 +242,74 @@ describe("the row of keys", () => {
       "ab",
       "\x1b[A",
     ]);
+  });
+});
+
+describe("Ctrl of the row of keys", () => {
+  it("is for the next character that it changes, and not for what a terminal sends by itself", () => {
+    const released = vi.fn();
+    const latch = new Latch(released);
+    expect(latch.through("c")).toBe("c");
+    latch.isHeld = true;
+    // A report of the mouse, of the focus, and an answer about the device.
+    for (const report of ["\x1b[<0;10;5M", "\x1b[I", "\x1b[?1;2c"]) expect(latch.through(report)).toBe(report);
+    expect([latch.isHeld, released.mock.calls.length]).toEqual([true, 0]);
+    expect([latch.through("c"), latch.through("c")]).toEqual(["\x03", "c"]);
+    expect([latch.isHeld, released.mock.calls.length]).toEqual([false, 1]);
+  });
+});
+
+describe("whether somebody is there", () => {
+  it("is told by what is done at the terminal, and by nothing that a script does", () => {
+    const heard = new Map<string, (event: Event) => void>();
+    let time = 0;
+    const place = {
+      addEventListener: (kind: string, listener: (event: Event) => void) => void heard.set(kind, listener),
+      removeEventListener: (kind: string) => void heard.delete(kind),
+    };
+    const attention = new Attention(place as unknown as HTMLElement, () => time);
+    const happens = (kind: string, isTrusted: boolean) => heard.get(kind)?.({ isTrusted } as Event);
+    expect(attention.within(10_000)).toBe(false);
+    for (const kind of ["keydown", "pointerdown", "paste"]) {
+      time += 20_000;
+      happens(kind, false);
+      expect(attention.within(10_000), kind).toBe(false);
+      happens(kind, true);
+      time += 9_999;
+      expect(attention.within(10_000), kind).toBe(true);
+      time += 1;
+      expect(attention.within(10_000), kind).toBe(false);
+    }
+    attention.close();
+    expect(heard.size).toBe(0);
+  });
+});
+
+describe("links on the screen", () => {
+  it("are followed only where a key says so", () => {
+    const click = { ctrlKey: false, metaKey: false };
+    for (const mac of [false, true]) expect(isMeant(click, mac)).toBe(false);
+    expect([isMeant({ ...click, ctrlKey: true }, false), isMeant({ ...click, ctrlKey: true }, true)]).toEqual([
+      true,
+      false,
+    ]);
+    expect([isMeant({ ...click, metaKey: true }, false), isMeant({ ...click, metaKey: true }, true)]).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  it("lead into the web and nowhere else, and say where", () => {
+    expect(ofWeb("https://a.example/b")).toBe("https://a.example/b");
+    for (const address of ["javascript:alert(1)", "file:///etc/passwd", "no address"])
+      expect(ofWeb(address)).toBeNull();
+    expect(target("https://a.example/b", "Ctrl")).toBe("https://a.example/b (Ctrl and a click follow it)");
+    expect(target(`https://a.example/${"b".repeat(1_000)}`, "Cmd").length).toBeLessThan(350);
+    expect(target("no\u202eaddress", "Cmd")).toBe("no\ufffdaddress (Cmd and a click follow it)");
+  });
+
+  it("and what else keys do are told in the words of the machine", () => {
+    expect([names(true).select, names(false).select]).toEqual(["Option", "Shift"]);
   });
 });
 

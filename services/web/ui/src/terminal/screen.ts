@@ -9,12 +9,16 @@ import { WebglAddon } from "@xterm/addon-webgl";
 import { type ITheme, Terminal } from "@xterm/xterm";
 import { token } from "../state/theme";
 import { copied, isCopy, isPaste, OSC_CLIPBOARD } from "./clipboard";
+import { follow, isMeant, target } from "./links";
 import type { Glass } from "./output";
+import { isMac, names } from "./platform";
 import { type Size, within } from "./protocol";
 
 /// What the screen tells.
 export interface Hearer {
   input(data: string): void;
+  /// Id of the text that says how to leave it.
+  readonly help: string;
   /// Who looks at it wants to leave it.
   leave(): void;
   /// A text is to be put into the clipboard; by the program, or by whoever looks at it.
@@ -43,6 +47,12 @@ const POINTS_NARROW = 12;
 const contrast = () => (matchMedia("(prefers-contrast: more)").matches ? 7 : 4.5);
 
 export function openScreen(place: HTMLElement, hearer: Hearer): Screen {
+  const hints = {
+    hover: (_: MouseEvent, address: string) => {
+      place.title = target(address, names(isMac()).follow);
+    },
+    leave: () => place.removeAttribute("title"),
+  };
   const terminal = new Terminal({
     // For the widths of characters.
     allowProposedApi: true,
@@ -52,7 +62,7 @@ export function openScreen(place: HTMLElement, hearer: Hearer): Screen {
     scrollback: 0,
     minimumContrastRatio: contrast(),
     macOptionClickForcesSelection: true,
-    linkHandler: { activate: (_, address) => follow(address), allowNonHttpProtocols: false },
+    linkHandler: { activate: clicked, ...hints, allowNonHttpProtocols: false },
     logLevel: "off",
     theme: colours(),
   });
@@ -60,7 +70,7 @@ export function openScreen(place: HTMLElement, hearer: Hearer): Screen {
   terminal.loadAddon(fit);
   terminal.loadAddon(new Unicode11Addon());
   terminal.unicode.activeVersion = "11";
-  terminal.loadAddon(new WebLinksAddon((_, address) => follow(address)));
+  terminal.loadAddon(new WebLinksAddon(clicked, hints));
   terminal.attachCustomKeyEventHandler((event) => isForTerminal(event, terminal, hearer));
   terminal.parser.registerOscHandler(OSC_CLIPBOARD, (data) => {
     const text = copied(data);
@@ -69,6 +79,7 @@ export function openScreen(place: HTMLElement, hearer: Hearer): Screen {
   });
   terminal.onData((data) => hearer.input(data));
   terminal.open(place);
+  terminal.textarea?.setAttribute("aria-describedby", hearer.help);
   draw(terminal);
   return {
     get size() {
@@ -144,11 +155,8 @@ function isForTerminal(event: KeyboardEvent, terminal: Terminal, hearer: Hearer)
   return !isPaste(event) && hearer.isLive();
 }
 
-/// Opens an address in a page of its own, which learns nothing of this one.
-function follow(address: string): void {
-  if (!URL.canParse(address)) return;
-  const { protocol, href } = new URL(address);
-  if (protocol === "http:" || protocol === "https:") window.open(href, "_blank", "noopener,noreferrer");
+function clicked(event: MouseEvent, address: string): void {
+  if (isMeant(event, isMac())) follow(address);
 }
 
 /// Our tokens as the sixteen colours.

@@ -1,37 +1,45 @@
 import "../../style/terminal.css";
-import { type Signal, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 import { line } from "../../look/text";
 import { painted } from "../../state/theme";
 import { handed } from "../../terminal/handover";
+import { isMac, names } from "../../terminal/platform";
 import type { State } from "../../terminal/world";
 import { Aside } from "./aside";
 import { Fallback } from "./fallback";
+import { Focus, isFree } from "./focus";
+import { Help } from "./help";
 import { KeyRow } from "./key-row";
+import { Notices } from "./notices";
 import { attend, type Session } from "./session";
 import { Status } from "./status";
 
-const NOTICE_MS = 8_000;
 const READER = "odd.terminal.reader";
 
 /// `odd watch` in the browser.
 export function TerminalPage() {
+  const help = useId();
+  const panel = useRef<HTMLElement>(null);
   const place = useRef<HTMLDivElement>(null);
   const leaves = useRef<HTMLButtonElement>(null);
   const session = useSignal<Session | null>(null);
   const state = useSignal<State>({ is: "connecting" });
-  const notice = useSignal("");
+  const notices = useMemo(() => new Notices(), []);
+  const focus = useMemo(() => new Focus(), []);
   const control = useSignal(false);
   const reads = useSignal(stored());
   useEffect(() => {
     if (!place.current) return undefined;
     const attended = attend(place.current, {
+      help,
       told(told) {
+        focus.note(panel.current);
+        if (isOver(told)) notices.settle();
         state.value = told;
       },
-      say(text) {
-        notice.value = line(text);
-      },
+      say: (text, isUrgent = false) => notices.say(line(text), isUrgent),
+      sent: () => notices.settle(),
       leave: () => leaves.current?.focus(),
       released() {
         control.value = false;
@@ -39,18 +47,21 @@ export function TerminalPage() {
     });
     attended.read(reads.peek());
     session.value = attended;
-    return () => attended.close();
+    return () => {
+      attended.close();
+      notices.close();
+    };
   }, []);
   const attended = session.value;
   const { is } = state.value;
   useEffect(() => {
-    if (is === "live" && isFree(document.activeElement)) attended?.focus();
+    if (is !== "live") focus.enter(panel.current);
+    else if (isFree(document.activeElement, panel.current)) attended?.focus();
   }, [is, attended]);
   useEffect(() => attended?.paint(), [attended, painted.value]);
   useEffect(() => {
     if (handed.value > 0) attended?.connection.open();
   }, [handed.value]);
-  useEffect(() => fading(notice), [notice.value]);
   const switchReader = () => {
     reads.value = !reads.value;
     store(reads.value);
@@ -61,16 +72,14 @@ export function TerminalPage() {
   const isOld = is !== "live" && is !== "connecting";
   return (
     <div class={`terminal-page ${isAway ? "" : "is-full"}`}>
-      <section class="panel terminal-panel" aria-label="Web terminal">
+      <section ref={panel} class="panel terminal-panel" aria-label="Web terminal">
         <div class="terminal-head">
           <h1 class="unseen">Terminal</h1>
           <Status state={state.value} again={() => attended?.connection.open()} />
           <p class="terminal-notice is-attention" role="status" aria-label="Notice">
-            {notice.value}
+            {notices.shown.value}
           </p>
-          <p class="muted terminal-help" hidden={isAway}>
-            <kbd>F6</kbd> leaves the terminal · <kbd>Shift</kbd> and the mouse select
-          </p>
+          <Help id={help} names={names(isMac())} hidden={isAway} />
           <button
             ref={leaves}
             type="button"
@@ -98,16 +107,8 @@ export function TerminalPage() {
   );
 }
 
-/// Whether nobody is about to write somewhere else.
-const isFree = (active: Element | null) => !active?.matches("input, select, dialog *");
-
-function fading(notice: Signal<string>): (() => void) | undefined {
-  if (notice.value === "") return undefined;
-  const timer = setTimeout(() => {
-    notice.value = "";
-  }, NOTICE_MS);
-  return () => clearTimeout(timer);
-}
+/// Whether the session does not go on: there is nothing to warn of any more.
+const isOver = ({ is }: State) => is === "ended" || is === "taken" || is === "token" || is === "none" || is === "full";
 
 function stored(): boolean {
   try {

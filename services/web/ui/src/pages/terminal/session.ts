@@ -2,21 +2,27 @@ import { browser } from "../../terminal/browser";
 import { Connection } from "../../terminal/connection";
 import { keys } from "../../terminal/handover";
 import { Output } from "../../terminal/output";
+import { isMac, names } from "../../terminal/platform";
 import { openScreen } from "../../terminal/screen";
 import { Tabs } from "../../terminal/tabs";
 import type { State } from "../../terminal/world";
-import { type Named, sequence, withControl } from "./keyboard";
+import { Attention } from "./attention";
+import { Latch, type Named, sequence } from "./keyboard";
 
 /// Time without a change after which the screen takes the size of its place.
 const QUIET_MS = 80;
-/// Time after a key within which the program may put something into the clipboard.
+/// Time after a key or a click within which the program may put something into the clipboard.
 const ASKED_MS = 10_000;
 
 /// What the page is told.
 export interface Told {
+  /// Id of the text that says how to leave the screen.
+  readonly help: string;
   told(state: State): void;
-  /// Something to know.
-  say(text: string): void;
+  /// Something to know; `isUrgent` where it stays true until something is sent to the session.
+  say(text: string, isUrgent?: boolean): void;
+  /// Something was sent to the session.
+  sent(): void;
   leave(): void;
   /// Ctrl of the row of keys was used up.
   released(): void;
@@ -37,23 +43,19 @@ export interface Session {
 
 /// Opens a screen in this place, and a session for it.
 export function attend(place: HTMLElement, page: Told): Session {
-  let isHeld = false;
-  let pressedAt = 0;
+  const latch = new Latch(() => page.released());
+  const attention = new Attention(place, Date.now);
   const type = (data: string) => {
-    pressedAt = Date.now();
-    const sent = isHeld ? withControl(data) : data;
-    if (isHeld) {
-      isHeld = false;
-      page.released();
-    }
-    if (!connection.type(sent)) page.say("That was too much at once: the end of it was left out.");
+    if (!connection.type(latch.through(data))) page.say("That was too much at once: the end of it was left out.");
+    if (connection.state.is === "live") page.sent();
   };
   const screen = openScreen(place, {
     input: type,
+    help: page.help,
     leave: () => page.leave(),
     isLive: () => connection.state.is === "live",
     copy(text, isProgram) {
-      if (!isProgram || Date.now() - pressedAt < ASKED_MS) void copy(text, page);
+      if (!isProgram || attention.within(ASKED_MS)) void copy(text, page);
     },
   });
   const output = new Output(screen, () => connection.flooded());
@@ -63,7 +65,7 @@ export function attend(place: HTMLElement, page: Told): Session {
     {
       size: () => screen.size,
       told: (state) => page.told(state),
-      notice: (_, message) => page.say(message),
+      notice: (code, message) => page.say(message, code === "idle_soon"),
       fresh: () => output.fresh(),
       output: (bytes) => output.take(bytes),
     },
@@ -77,12 +79,16 @@ export function attend(place: HTMLElement, page: Told): Session {
     focus: () => screen.focus(),
     read: (isOn) => screen.read(isOn),
     paint: () => screen.paint(),
-    press: (key) => type(sequence(key, screen.hasApplicationArrows)),
-    hold: (held) => {
-      isHeld = held;
+    press(key) {
+      attention.note();
+      type(sequence(key, screen.hasApplicationArrows));
+    },
+    hold(isHeld) {
+      latch.isHeld = isHeld;
     },
     close() {
       unwatch();
+      attention.close();
       tabs.close();
       connection.close();
       screen.close();
@@ -121,6 +127,7 @@ async function copy(text: string, page: Told): Promise<void> {
     await navigator.clipboard.writeText(text);
     page.say("copied");
   } catch {
-    page.say("This browser does not let the page copy. Select with Shift and the mouse, and use its menu.");
+    const { select } = names(isMac());
+    page.say(`This browser does not let the page copy. Select with ${select} and the mouse, and use its menu.`);
   }
 }
