@@ -48,6 +48,13 @@ impl FromStr for AllowedHost {
     }
 }
 
+impl AllowedHost {
+    /// Whether it is one of the loopback all the same.
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.name)
+    }
+}
+
 /// Which page asks, as `Origin` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {

@@ -59,7 +59,9 @@ impl Stop {
 /// Serves a connection until it closes. The greeting is held until the client has said hello.
 pub(super) async fn serve(terminal: Terminal, socket: WebSocket, address: Address, greeting: Place) {
     let (mut sink, mut source) = socket.split();
-    let stop = conversation(&terminal, &mut sink, &mut source, address, greeting).await;
+    // Held to the end by who never has a session, so that one address cannot have every connection by saying nonsense.
+    let mut greeting = Some(greeting);
+    let stop = conversation(&terminal, &mut sink, &mut source, address, &mut greeting).await;
     if let Stop::Error(refusal) | Stop::Unreadable(refusal) = &stop {
         terminal.metrics().refused(refusal.code.name());
         tracing::debug!(
@@ -75,12 +77,13 @@ async fn conversation(
     sink: &mut Sink,
     source: &mut Source,
     address: Address,
-    greeting: Place,
+    greeting: &mut Option<Place>,
 ) -> Stop {
-    let client = match greet(terminal, source, address, greeting).await {
+    let client = match greet(terminal, source, address).await {
         Ok(client) => client,
         Err(stop) => return stop,
     };
+    *greeting = None;
     let talk = Talk {
         terminal,
         attachment: &client.attachment,
@@ -107,19 +110,13 @@ async fn conversation(
 }
 
 /// The first message, and the session that it asks for.
-async fn greet(
-    terminal: &Terminal,
-    source: &mut Source,
-    address: Address,
-    greeting: Place,
-) -> Result<Client, Stop> {
+async fn greet(terminal: &Terminal, source: &mut Source, address: Address) -> Result<Client, Stop> {
     let shutdown: &Shutdown = terminal.shutdown();
     let first = tokio::time::timeout(terminal.config().hello, message(source));
     let first = tokio::select! {
         first = first => first,
         () = shutdown.signalled() => return Err(Stop::Stopping),
     };
-    drop(greeting);
     let expected = "the first message is hello with a ticket, a token or a session";
     match first {
         Err(_) => Err(Stop::error(

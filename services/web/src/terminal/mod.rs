@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
+use odd_contracts::names::env;
 use odd_contracts::terminal::{ErrorCode, Key, ServerMessage};
 use odd_runtime::{Metrics, Shutdown, Tasks};
 use tokio::sync::Semaphore;
@@ -63,6 +64,8 @@ struct Inner {
     /// What runs in it, or why nothing can.
     program: Result<Program, String>,
     token: Option<Digest>,
+    /// Whether it answers to names that others than this machine may ask by.
+    is_for_others: bool,
     tasks: Tasks,
     metrics: TerminalMetrics,
     tickets: Mutex<Tickets>,
@@ -120,8 +123,10 @@ impl Terminal {
             read_model: &config.read_model_url,
         };
         let program = program::choose(&config.terminal, &roles);
+        let is_for_others = config.allowed_hosts.iter().any(|host| !host.is_loopback());
         let config = config.terminal.clone();
         Ok(Self(Arc::new(Inner {
+            is_for_others,
             program: program.map_err(|error| format!("this program does not know where it is: {error}")),
             token: config
                 .token
@@ -152,8 +157,21 @@ impl Terminal {
         self.0.tasks.shutdown()
     }
 
-    fn is_off(&self) -> bool {
-        self.0.config.mode == TerminalMode::Off
+    /// Why nobody has a session here, as things are set up.
+    fn closed(&self) -> Option<String> {
+        if self.0.config.mode == TerminalMode::Off {
+            return Some(format!(
+                "the web terminal is switched off; {}=on (or read-only) switches it on",
+                env::WEB_TERMINAL
+            ));
+        }
+        (self.0.is_for_others && self.0.token.is_none()).then(|| {
+            format!(
+                "this role answers to other names than localhost ({}), and whoever gets there would have a terminal; set {}",
+                env::WEB_ALLOWED_HOSTS,
+                env::WEB_TOKEN
+            )
+        })
     }
 
     /// Whether a session could be started now.

@@ -69,9 +69,9 @@ async fn ticket(
     if asker != Asker::Own {
         return Err(refused(foreign(), "foreign_origin"));
     }
-    available(&terminal)
-        .await
-        .map_err(|error| refused(error, "unavailable"))?;
+    if let Some(why) = terminal.closed() {
+        return Err(refused(not_configured(why), "unavailable"));
+    }
     authorized(&terminal, &headers, address)
         .await
         .map_err(|(error, reason)| refused(error, reason))?;
@@ -79,6 +79,9 @@ async fn ticket(
         let error = overloaded("too many tickets were asked for; try again in a minute");
         return Err(refused(error, "too_many_tickets"));
     }
+    // Last, since it takes a pseudo-terminal for a moment.
+    let usable = terminal.check().await;
+    usable.map_err(|why| refused(not_configured(why), "unavailable"))?;
     let good_for = terminal.config().ticket;
     let Some(ticket) = lock(&terminal.0.tickets).issue(good_for) else {
         return Err(refused(
@@ -137,8 +140,8 @@ async fn connect(
         terminal.metrics().refused("foreign_origin");
         return Err(foreign());
     }
-    if terminal.is_off() {
-        return Err(off());
+    if let Some(why) = terminal.closed() {
+        return Err(not_configured(why));
     }
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade.protocols([PROTOCOL]),
@@ -166,22 +169,8 @@ async fn connect(
     Ok(upgrade.on_upgrade(async move |socket| terminal.serve(socket, address, greeting, held)))
 }
 
-async fn available(terminal: &Terminal) -> Result<(), ApiError> {
-    if terminal.is_off() {
-        return Err(off());
-    }
-    terminal
-        .check()
-        .await
-        .map_err(|detail| ApiError::new(ProblemCode::NotConfigured, detail))
-}
-
-fn off() -> ApiError {
-    let detail = format!(
-        "the web terminal is switched off; {}=on (or read-only) switches it on",
-        env::WEB_TERMINAL
-    );
-    ApiError::new(ProblemCode::NotConfigured, detail)
+fn not_configured(why: String) -> ApiError {
+    ApiError::new(ProblemCode::NotConfigured, why)
 }
 
 fn foreign() -> ApiError {

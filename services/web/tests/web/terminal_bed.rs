@@ -69,6 +69,17 @@ pub(crate) async fn ticket(web: &Web) -> String {
     ticket.ticket.0
 }
 
+/// Status and body of an upgrade that was refused.
+pub(crate) async fn refused_upgrade(request: ClientRequestBuilder) -> (u16, String) {
+    match connect_async(request).await {
+        Err(Error::Http(answer)) => {
+            let (parts, body) = answer.into_parts();
+            (parts.status.as_u16(), String::from_utf8(body.unwrap()).unwrap())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// The request of a page of this origin that opens the WebSocket.
 pub(crate) fn request(address: SocketAddr, origin: &str) -> ClientRequestBuilder {
     let url = format!("ws://{address}/ws").parse().unwrap();

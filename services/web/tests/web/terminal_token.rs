@@ -6,10 +6,20 @@ use odd_web::{Config, Program, TerminalConfig};
 use serde_json::json;
 
 use crate::harness::{Web, problem};
-use crate::terminal_bed::{Browser, TOKEN, ask_for_ticket, token, web};
+use crate::terminal_bed::{Browser, TOKEN, ask_for_ticket, refused_upgrade, request, token, web};
 
 /// A web role with a token.
 async fn guarded(attempts: u32) -> Web {
+    named(TerminalConfig {
+        token: token(),
+        attempts,
+        ..TerminalConfig::default()
+    })
+    .await
+}
+
+/// A web role that answers to a name of its own.
+async fn named(terminal: TerminalConfig) -> Web {
     Web::set_up(Config {
         gateway_url: "http://127.0.0.1:1".to_owned(),
         read_model_url: "http://127.0.0.1:1".to_owned(),
@@ -19,9 +29,7 @@ async fn guarded(attempts: u32) -> Web {
                 path: "/bin/cat".into(),
                 arguments: Vec::new(),
             }),
-            token: token(),
-            attempts,
-            ..TerminalConfig::default()
+            ..terminal
         },
         ..Config::default()
     })
@@ -38,6 +46,21 @@ async fn ask_showing(web: &Web, host: &str, shown: Option<&str>) -> reqwest::Res
         request = request.header("authorization", shown);
     }
     request.send().await.unwrap()
+}
+
+/// Whoever gets there could be anybody.
+#[tokio::test]
+async fn without_a_token_there_is_no_terminal_for_others() {
+    let web = named(TerminalConfig::default()).await;
+    for host in ["odd.example", "localhost"] {
+        let refusal = problem(ask_showing(&web, host, None).await, ProblemCode::NotConfigured).await;
+        assert!(refusal.detail.unwrap().contains("ODD_WEB_TOKEN"), "{host}");
+    }
+    let (status, body) = refused_upgrade(request(web.address, &format!("http://{}", web.address))).await;
+    assert!(
+        status == 404 && body.contains("not_configured"),
+        "{status}: {body}"
+    );
 }
 
 /// By the loopback, too: behind a proxy on the same machine everybody comes from there.
