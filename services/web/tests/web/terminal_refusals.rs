@@ -284,7 +284,12 @@ async fn where_there_is_no_terminal_the_page_is_told_why() {
         },
     )
     .await;
-    let told = problem(ask_for_ticket(&missing).await, ProblemCode::NotConfigured).await;
+    // Told to those who may know.
+    problem(ask_for_ticket(&missing).await, ProblemCode::Unauthorized).await;
+    let request = missing.http.post(missing.url("/terminal/ticket"));
+    let request = request.header("origin", format!("http://{}", missing.address));
+    let answer = request.bearer_auth(TOKEN).send().await.unwrap();
+    let told = problem(answer, ProblemCode::NotConfigured).await;
     assert!(told.detail.unwrap().contains("/nonexistent/odd"));
     let refused = Browser::enter(&missing, json!({ "token": TOKEN })).await;
     assert_eq!(refused.err(), Some(ErrorCode::Unavailable));
