@@ -12,7 +12,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly recipes=compose/images
+recipes=compose/images
+# What `odd export compose --offline` writes has them beside its compose files.
+[ -d "$recipes" ] || recipes=images
+readonly recipes
 readonly prefix=odd-offline
 readonly all=(base postgres rabbitmq redis mongo prometheus alertmanager compose)
 readonly certificates=/etc/ssl/certs/ca-certificates.crt

@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod doctor;
 pub mod down;
 pub mod events;
+pub mod export;
 pub mod healthcheck;
 pub mod jobs;
 pub mod logs;

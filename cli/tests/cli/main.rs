@@ -7,6 +7,7 @@ mod config;
 mod contracts;
 mod crash;
 mod documents;
+mod export;
 mod frame;
 mod full_disk;
 mod gate;

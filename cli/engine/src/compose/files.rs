@@ -125,6 +125,15 @@ impl Files {
         Ok(paths.into_iter().collect())
     }
 
+    /// Folders of this binary that have a file of this name, in their order.
+    pub(crate) fn embedded_folders_with(name: &str) -> BTreeSet<String> {
+        let folder = |path: Cow<'static, str>| {
+            let (folder, file) = path.split_once('/')?;
+            (file == name).then(|| folder.to_owned())
+        };
+        Embedded::iter().filter_map(folder).collect()
+    }
+
     /// The script that builds the offline images, as it was when this binary was built. It belongs to the recipes, wherever these are.
     pub(crate) fn image_script() -> Cow<'static, [u8]> {
         Scripts::get("images.sh")

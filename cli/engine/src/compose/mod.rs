@@ -7,8 +7,10 @@ pub mod model;
 
 mod decode;
 mod dotenv;
+mod export;
 pub(crate) mod files;
 mod interpolate;
+pub(crate) mod json;
 mod merge;
 mod project;
 pub(crate) mod recipe;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use error::ComposeError;
+pub use export::{ExportOptions, export};
 pub use model::{
     Build, Condition, ConfigFile, ConfigMount, Dependency, Environment, Healthcheck, Logging, Mount, Network,
     NetworkAttachment, Port, Project, Protocol, Resources, RestartPolicy, Service, Ulimit, Volume,

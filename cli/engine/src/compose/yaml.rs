@@ -12,10 +12,21 @@ use super::error::Place;
 
 /// How deep sequences and mappings may stand in each other.
 const MAX_DEPTH: usize = 40;
-/// How many nodes a file may have once its aliases are expanded.
-const MAX_NODES: usize = 50_000;
-/// How many bytes a file may have.
-const MAX_BYTES: usize = 1024 * 1024;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How many bytes a file may have.
+    pub(super) bytes: usize,
+    /// How many nodes a file may have once its aliases are expanded.
+    pub(super) nodes: usize,
+}
+
+/// Of a compose file.
+const OF_A_FILE: Limits = Limits {
+    bytes: 1024 * 1024,
+    nodes: 50_000,
+};
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,25 +158,18 @@ impl Node {
 
 /// Reads the one document of a file.
 pub(super) fn parse(file: &str, text: &str) -> Result<Node, ComposeError> {
-    let file: Arc<str> = Arc::from(file);
-    let start = At {
-        file: Arc::clone(&file),
-        line: 1,
-        column: 1,
-    };
-    if text.len() > MAX_BYTES {
-        return Err(syntax(
-            &start,
-            format!("the file is larger than {} KiB", MAX_BYTES / 1024),
-        ));
+    let mut reader = Reader::new(file, text, OF_A_FILE)?;
+    reader.document()
+}
+
+/// Reads every document of a file.
+pub(super) fn parse_all(file: &str, text: &str, limits: Limits) -> Result<Vec<Node>, ComposeError> {
+    let mut reader = Reader::new(file, text, limits)?;
+    let mut documents = Vec::new();
+    while let Some((event, at)) = reader.next_value()? {
+        documents.push(reader.node(event, at, 0)?);
     }
-    let mut reader = Reader {
-        parser: Parser::new_from_str(text),
-        file,
-        anchors: HashMap::new(),
-        nodes: 0,
-    };
-    reader.document(&start)
+    Ok(documents)
 }
 
 fn syntax(at: &At, reason: impl Into<String>) -> ComposeError {
@@ -177,25 +181,53 @@ fn syntax(at: &At, reason: impl Into<String>) -> ComposeError {
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
-    file: Arc<str>,
+    start: At,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    limits: Limits,
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self, start: &At) -> Result<Node, ComposeError> {
-        let mut document = None;
+    fn new(file: &str, text: &'a str, limits: Limits) -> Result<Self, ComposeError> {
+        let start = At {
+            file: Arc::from(file),
+            line: 1,
+            column: 1,
+        };
+        if text.len() > limits.bytes {
+            let reason = format!("the file is larger than {} KiB", limits.bytes / 1024);
+            return Err(syntax(&start, reason));
+        }
+        Ok(Self {
+            parser: Parser::new_from_str(text),
+            start,
+            anchors: HashMap::new(),
+            nodes: 0,
+            limits,
+        })
+    }
+
+    fn document(&mut self) -> Result<Node, ComposeError> {
+        let document = match self.next_value()? {
+            Some((event, at)) => self.node(event, at, 0)?,
+            None => return Ok(Node::null(&self.start)),
+        };
+        match self.next_value()? {
+            Some((_, at)) => Err(syntax(&at, "there is a second document; a compose file is one")),
+            None => Ok(document),
+        }
+    }
+
+    /// What the next document begins with.
+    fn next_value(&mut self) -> Result<Option<(Event<'a>, At)>, ComposeError> {
         while let Some((event, at)) = self.next()? {
             match event {
                 Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
-                _ if document.is_some() => {
-                    return Err(syntax(&at, "there is a second document; a compose file is one"));
-                }
-                event => document = Some(self.node(event, at, 0)?),
+                event => return Ok(Some((event, at))),
             }
         }
-        Ok(document.unwrap_or_else(|| Node::null(start)))
+        Ok(None)
     }
 
     fn next(&mut self) -> Result<Option<(Event<'a>, At)>, ComposeError> {
@@ -204,7 +236,7 @@ impl<'a> Reader<'a> {
             Some(Ok((event, span))) => Ok(Some((event, self.at(span)))),
             Some(Err(error)) => {
                 let at = At {
-                    file: Arc::clone(&self.file),
+                    file: Arc::clone(&self.start.file),
                     line: error.marker().line(),
                     column: error.marker().col() + 1,
                 };
@@ -221,7 +253,7 @@ impl<'a> Reader<'a> {
 
     fn at(&self, span: Span) -> At {
         At {
-            file: Arc::clone(&self.file),
+            file: Arc::clone(&self.start.file),
             line: span.start.line(),
             column: span.start.col() + 1,
         }
@@ -264,10 +296,11 @@ impl<'a> Reader<'a> {
 
     fn spend(&mut self, nodes: usize, at: &At) -> Result<(), ComposeError> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES {
+        let most = self.limits.nodes;
+        if self.nodes > most {
             return Err(syntax(
                 at,
-                format!("the file has more than {MAX_NODES} values, its aliases expanded"),
+                format!("the file has more than {most} values, its aliases expanded"),
             ));
         }
         Ok(())
@@ -472,6 +505,6 @@ mod tests {
             "{}",
             reason(&laughs)
         );
-        assert!(reason(&" ".repeat(MAX_BYTES + 1)).contains("larger than 1024 KiB"));
+        assert!(reason(&" ".repeat(OF_A_FILE.bytes + 1)).contains("larger than 1024 KiB"));
     }
 }

@@ -6,7 +6,7 @@ mod home;
 mod instance;
 mod machine;
 mod ports;
-mod remedy;
+pub(crate) mod remedy;
 mod tools;
 
 use std::path::PathBuf;

@@ -4,10 +4,11 @@ use crate::docker::DockerError;
 
 /// A program that can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tool {
+pub(crate) enum Tool {
     Docker,
     Kind,
     Kubectl,
+    Kustomize,
 }
 
 /// A system, as far as its commands differ.
@@ -22,7 +23,7 @@ enum System {
 }
 
 /// The command that installs a program here.
-pub(super) fn install(tool: Tool) -> String {
+pub(crate) fn install(tool: Tool) -> String {
     on(system(), tool).to_owned()
 }
 
@@ -57,6 +58,9 @@ const fn on(system: System, tool: Tool) -> &'static str {
         (System::MacOs, Tool::Kubectl) => "brew install kubectl",
         (System::Windows, Tool::Kubectl) => "winget install Kubernetes.kubectl",
         (_, Tool::Kubectl) => "https://kubernetes.io/docs/tasks/tools/",
+        (System::MacOs, Tool::Kustomize) => "brew install kustomize",
+        (System::Windows, Tool::Kustomize) => "winget install Kubernetes.kustomize",
+        (_, Tool::Kustomize) => "https://kubectl.docs.kubernetes.io/installation/kustomize/",
     }
 }
 

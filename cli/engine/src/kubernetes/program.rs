@@ -1,0 +1,171 @@
+//! A program of others, run within bounds of time and size.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use super::KubernetesError;
+
+/// Bytes of standard error that are kept.
+const MAX_ERRORS: u64 = 16 * 1024;
+
+/// What a program said.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) status: ExitStatus,
+    /// Standard output.
+    pub(super) answer: Vec<u8>,
+    /// The beginning of standard error, in one line.
+    pub(super) errors: String,
+}
+
+/// Bounds of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// How long it may take.
+    pub(super) time: Duration,
+    /// How many bytes it may answer.
+    pub(super) bytes: usize,
+}
+
+/// Runs a command to its end. It is killed when it passes a bound, and when the future is dropped.
+pub(super) async fn run(name: &str, command: &mut Command, bounds: Bounds) -> Result<Said, KubernetesError> {
+    let unusable = |source| KubernetesError::Program {
+        program: name.to_owned(),
+        source,
+    };
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().map_err(unusable)?;
+    let streams = (child.stdout.take(), child.stderr.take());
+    let (Some(answer), Some(errors)) = streams else {
+        return Err(unusable(io::Error::other("its output cannot be read")));
+    };
+    let work = async {
+        let read = async { tokio::try_join!(whole(answer, bounds.bytes), beginning(errors)) };
+        let (answer, errors) = read.await.map_err(unusable)?;
+        let answer = answer.ok_or_else(|| KubernetesError::TooMuch {
+            program: name.to_owned(),
+            limit: bounds.bytes,
+        })?;
+        let status = child.wait().await.map_err(unusable)?;
+        Ok(Said {
+            status,
+            answer,
+            errors,
+        })
+    };
+    let in_time = tokio::time::timeout(bounds.time, work).await;
+    in_time.unwrap_or_else(|_| {
+        Err(KubernetesError::TimedOut {
+            program: name.to_owned(),
+            limit: bounds.time,
+        })
+    })
+}
+
+/// Everything, or none where it is more than `limit` bytes.
+async fn whole(stream: impl AsyncRead + Unpin, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    stream.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+    Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+/// The beginning, in one line; the rest is read and dropped, so that the program does not wait for somebody to read it.
+async fn beginning(mut stream: impl AsyncRead + Unpin) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    (&mut stream).take(MAX_ERRORS).read_to_end(&mut bytes).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        time: Duration::from_secs(60),
+        bytes: 1_000,
+    };
+
+    async fn shell(script: &str, bounds: Bounds) -> Result<Said, KubernetesError> {
+        run("sh", Command::new("sh").args(["-c", script]), bounds).await
+    }
+
+    /// The process that wrote its id there has ended, or ends soon.
+    async fn assert_ends(file: &Path) {
+        let pid: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+        let pid = nix::unistd::Pid::from_raw(pid);
+        let gone = async {
+            while nix::sys::signal::kill(pid, None).is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone)
+            .await
+            .expect("it was killed");
+    }
+
+    #[tokio::test]
+    async fn both_outputs_are_taken_whatever_the_program_writes_first() {
+        let script =
+            "i=0; while [ $i -lt 20000 ]; do echo error $i; i=$((i+1)); done >&2; echo answer; exit 3";
+        let said = shell(script, BOUNDS).await.unwrap();
+        assert_eq!(
+            (&said.answer[..], said.status.code()),
+            (&b"answer\n"[..], Some(3))
+        );
+        assert!(said.errors.starts_with("error 0 error 1 ") && said.errors.len() <= 16 * 1024);
+    }
+
+    #[tokio::test]
+    async fn one_that_takes_too_long_is_killed() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("pid");
+        let script = format!(
+            "echo $$ >{0}.new; mv {0}.new {0}; exec tail -f /dev/null",
+            file.display()
+        );
+        let written = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            said = shell(&script, BOUNDS) => panic!("it does not end: {said:?}"),
+            () = written => {}
+        }
+        assert_ends(&file).await;
+        let short = Bounds {
+            time: Duration::from_millis(200),
+            ..BOUNDS
+        };
+        let error = shell("exec tail -f /dev/null", short).await.unwrap_err();
+        assert!(matches!(error, KubernetesError::TimedOut { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn one_that_says_too_much_is_ended() {
+        let error = shell("while :; do echo more; done", BOUNDS).await.unwrap_err();
+        assert!(
+            matches!(error, KubernetesError::TooMuch { limit: 1_000, .. }),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_is_told() {
+        let error = run("none", &mut Command::new("odd-no-such-program"), BOUNDS).await;
+        assert!(matches!(error, Err(KubernetesError::Program { .. })), "{error:?}");
+    }
+}
