@@ -3,8 +3,8 @@
 # says exactly what to do in every other case. Changes nothing where everything is there.
 # usage: scripts/setup.sh [--tests]
 #
-# --tests   also for what tests need: a browser (scripts/browser.sh), a Docker engine (scripts/docker.sh) and the images of the
-#           servers (scripts/test-images.sh)
+# --tests   also for what tests need: a browser (scripts/browser.sh), a Docker engine (scripts/docker.sh), the images of the servers
+#           (scripts/test-images.sh) and what renders and validates manifests (scripts/kustomize.sh)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -44,4 +44,5 @@ if [ "${1:-}" = --tests ]; then
     scripts/browser.sh
     scripts/docker.sh
     scripts/test-images.sh
+    scripts/kustomize.sh >/dev/null
 fi
