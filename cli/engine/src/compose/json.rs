@@ -56,9 +56,8 @@ fn plain(text: String) -> Json {
 /// A decimal number. What begins with a zero that counts for nothing is none: it would be octal to some.
 fn number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let first = digits.bytes().next()?;
-    let second = digits.bytes().nth(1);
-    if !first.is_ascii_digit() || (first == b'0' && second.is_some_and(|next| next.is_ascii_digit())) {
+    let octal = digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit();
+    if octal || !digits.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
     if let Ok(whole) = text.parse::<i64>() {
