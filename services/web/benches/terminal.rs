@@ -312,7 +312,7 @@ async fn main() {
     println!("{} at load {}", binary.display(), load());
     measure_echo(&http, &at(8081)).await;
     // Until those are over there is no room for more.
-    let none = format!("web_terminal_sessions{{service=\"web\"}} 0");
+    let none = "web_terminal_sessions{service=\"web\"} 0";
     let ending = async {
         while !http
             .get(format!("http://{}/metrics", at(8081)))
@@ -322,7 +322,7 @@ async fn main() {
             .text()
             .await
             .unwrap()
-            .contains(&none)
+            .contains(none)
         {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

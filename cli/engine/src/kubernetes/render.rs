@@ -236,6 +236,7 @@ mod tests {
     const MANIFEST: &str = "echo 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x'";
 
     /// A folder with programs of these names, each a shell script.
+    #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
     fn programs(scripts: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, script) in scripts {

@@ -8,10 +8,10 @@ use odd_contracts::terminal::{ErrorCode, MAX_MESSAGE_BYTES, ServerMessage};
 use odd_web::{Program, TerminalConfig, TerminalMode};
 use serde_json::json;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::harness::{LONG, Web, problem};
 use crate::terminal_bed::{
