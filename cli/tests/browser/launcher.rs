@@ -32,7 +32,7 @@ async fn it_waits_for_an_instance_and_goes_to_its_dashboard() {
         browser.wait_for_text_in("header", "healthy").await;
         assert_eq!(browser.address().await, format!("{}/", odd.url(Role::Web)));
         // Who comes back is not sent away once more.
-        browser.run("history.back()", serde_json::json!([])).await;
+        browser.back().await;
         browser.wait_for_text_in(STATE, "It runs.").await;
         browser.click("a[href]", "Terminal").await;
         browser

@@ -55,6 +55,15 @@ impl Browser {
         self.told("reload", self.session.post("refresh", json!({})).await);
     }
 
+    /// Goes one step back in the history of the tab, and waits until that is loaded. (A script that does it may be run twice: the
+    /// driver repeats what a new page interrupts.)
+    ///
+    /// # Panics
+    /// Where the browser refuses.
+    pub async fn back(&self) {
+        self.told("one step back", self.session.post("back", json!({})).await);
+    }
+
     /// The address that the browser shows.
     ///
     /// # Panics
