@@ -20,6 +20,7 @@ mod fit;
 mod frame;
 mod keyboard;
 mod options;
+mod pace;
 mod pager;
 #[cfg(test)]
 mod replay;

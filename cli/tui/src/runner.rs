@@ -18,12 +18,11 @@ use crate::effect::{Effect, Feed, Reply};
 use crate::feeds;
 use crate::keyboard;
 use crate::options::Options;
+use crate::pace::Pace;
 use crate::screens::outcome;
 use crate::tasks::Roles;
 use crate::terminal::Screen;
 
-/// Least time between two frames: sixty a second.
-const FRAME: Duration = Duration::from_micros(16_667);
 /// How often time is told to the screens: ages are in seconds.
 const TICK: Duration = Duration::from_millis(500);
 /// The same while something moves.
@@ -88,8 +87,7 @@ pub async fn run(options: Options) -> Result<(), WatchError> {
         runs: HashMap::new(),
         next_run: 0,
         children: JoinSet::new(),
-        dirty: true,
-        drawn: None,
+        pace: Pace::default(),
         resized: false,
         feeds,
     };
@@ -117,9 +115,7 @@ struct Runner {
     next_run: RunId,
     /// Every command that has not ended yet, whether or not its screen is still open.
     children: JoinSet<()>,
-    /// Whether what is shown is not what is known.
-    dirty: bool,
-    drawn: Option<Instant>,
+    pace: Pace,
     /// Whether the terminal had another size meanwhile, so that nothing that was drawn can be relied on.
     resized: bool,
     /// What the system tells, for as long as this lives.
@@ -136,9 +132,9 @@ impl Runner {
         let mut input = keyboard::start()?;
         let mut tick = clock(TICK);
         let mut moving = clock(MOVING);
+        self.pace.answer(Instant::now());
         while !self.app.quits() {
             self.draw(screen)?;
-            let next_frame = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
             tokio::select! {
                 Some(event) = input.recv() => self.input(event?),
                 Some(message) = messages.recv() => {
@@ -159,7 +155,7 @@ impl Runner {
                     self.tick();
                 }
                 _ = moving.tick(), if self.app.is_moving() => self.tick(),
-                () = sleep_until(next_frame.into()), if self.dirty => {}
+                () = wait_for(self.pace.due()) => {}
                 Some(ended) = self.tasks.join_next() => pass_on(ended),
                 Some(ended) = self.children.join_next() => pass_on(ended),
                 Some(ended) = self.feeds.join_next() => pass_on(ended),
@@ -169,17 +165,15 @@ impl Runner {
         Ok(())
     }
 
-    /// Draws where something has changed, and no more often than a screen shows.
+    /// Draws what is due.
     fn draw(&mut self, screen: &mut Screen) -> std::io::Result<()> {
-        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
-        if self.dirty && due {
+        if self.pace.due().is_some_and(|due| due <= Instant::now()) {
             fail::fail_point!("watch.draw");
             if std::mem::take(&mut self.resized) {
                 screen.forget()?;
             }
             screen.draw(|frame| self.app.draw(frame))?;
-            self.drawn = Some(Instant::now());
-            self.dirty = false;
+            self.pace.drawn(Instant::now());
         }
         Ok(())
     }
@@ -188,11 +182,16 @@ impl Runner {
         // A terminal that was smaller for a moment has lost what did not fit, even where it has its old size again by now.
         self.resized |= matches!(event, Event::Resize(..));
         let orders = self.app.input(event, Timestamp::now());
+        self.pace.answer(Instant::now());
         self.changed(orders);
     }
 
     fn take(&mut self, message: Message) {
         let now = Timestamp::now();
+        match message {
+            Message::Feed(_) => self.pace.news(Instant::now()),
+            Message::Reply(..) | Message::OfRun(..) | Message::Notice(..) => self.pace.answer(Instant::now()),
+        }
         let orders = match message {
             Message::Notice(tone, text) => {
                 self.app.tell(tone, text);
@@ -244,11 +243,11 @@ impl Runner {
 
     fn tick(&mut self) {
         let orders = self.app.tick(Timestamp::now());
+        self.pace.answer(Instant::now());
         self.changed(orders);
     }
 
     fn changed(&mut self, orders: Vec<Order>) {
-        self.dirty = true;
         self.execute(orders);
         for closed in self.app.closed() {
             self.runs.retain(|(of, _), _| *of != closed);
@@ -330,6 +329,14 @@ impl Runner {
                 .app
                 .tell(Tone::Attention, format!("{what} cannot be copied: {error}")),
         }
+    }
+}
+
+/// Waits for a time, or for ever where there is none. Cancel-safe.
+async fn wait_for(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 
