@@ -5,6 +5,7 @@
 set -eu
 
 patience=60
+scripts=$(cd "$(dirname "$0")" && pwd)
 state=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/odd
 
 complain() {
@@ -43,7 +44,7 @@ install_engine() {
 start_service() {
     [ "$(id -u)" -eq 0 ] || complain "The Docker engine is not running. Run:" "    sudo systemctl start docker"
     systemctl start docker || complain "The Docker engine did not start: journalctl -u docker shows why."
-    wait_for_answer ""
+    wait_for_answer "" || complain "The Docker engine did not start."
 }
 
 # Without a service manager. A process file of an engine that is gone (after a crash, or in a copy of a machine) would keep it from starting.
@@ -56,18 +57,30 @@ start_daemon() {
         apt_get_install cgroupfs-mount
         cgroupfs-mount
     fi
+    launch_daemon && return
+    "$scripts/docker-networks.sh" "$state/dockerd.log" "$(data_root)" && launch_daemon && return
+    # The reason stands before the trace of a crash, the end of which alone says nothing.
+    grep -m 1 -A 4 '^panic: ' "$state/dockerd.log" >&2 || tail -n 20 "$state/dockerd.log" >&2
+    complain "The Docker engine did not start. Its log: $state/dockerd.log"
+}
+
+launch_daemon() {
     echo "starting the Docker engine (log: $state/dockerd.log)" >&2
     (cd / && exec setsid dockerd) >"$state/dockerd.log" 2>&1 </dev/null &
     wait_for_answer $!
 }
 
-# wait_for_answer PROCESS: PROCESS, where it is not empty, has to live on.
+data_root() {
+    configured=$(sed -n 's/.*"data-root"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null || true)
+    printf '%s\n' "${configured:-/var/lib/docker}"
+}
+
+# wait_for_answer PROCESS: whether the engine answers in time. PROCESS, where it is not empty, has to live on.
 wait_for_answer() {
     waited=0
     until answers; do
         if [ "$waited" -ge $((patience * 4)) ] || { [ -n "$1" ] && ! kill -0 "$1" 2>/dev/null; }; then
-            [ ! -f "$state/dockerd.log" ] || tail -n 20 "$state/dockerd.log" >&2
-            complain "The Docker engine did not start."
+            return 1
         fi
         sleep 0.25
         waited=$((waited + 1))
