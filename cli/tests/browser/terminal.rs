@@ -162,10 +162,16 @@ async fn a_second_tab_takes_a_session_over_and_the_first_takes_it_back() {
         browser.go_to_tab(&first).await;
         browser.wait_for_text_in(CONNECTION, "⊘ goes on elsewhere").await;
         browser.wait_for_text("The session goes on elsewhere").await;
+        browser.click(BUTTON, "Take it back").await;
+        browser.wait_for_text_in(CONNECTION, "● connected").await;
+        wait_for_screen(browser, HELP).await;
+
+        browser.go_to_tab(&second).await;
+        browser.wait_for_text_in(CONNECTION, "⊘ goes on elsewhere").await;
         browser.click(BUTTON, "New session").await;
         browser.wait_for_text_in(CONNECTION, "● connected").await;
         wait_for_screen(browser, "healthy").await;
-        browser.go_to_tab(&second).await;
+        browser.go_to_tab(&first).await;
         browser.wait_for_text_in(CONNECTION, "● connected").await;
         wait_for_screen(browser, HELP).await;
     })
