@@ -8,6 +8,8 @@ use odd_contracts::Role;
 
 use crate::docker::DockerError;
 use crate::instance::InstanceName;
+use crate::kubernetes::KubernetesError;
+use crate::kubernetes::cluster::ClusterError;
 use crate::ports::PortHolder;
 
 /// Why an instance was not started, stopped or examined.
@@ -64,6 +66,12 @@ pub enum EngineError {
     /// The Docker engine, or what was asked of it.
     #[error(transparent)]
     Docker(Box<DockerError>),
+    /// The manifests, or the program that renders them.
+    #[error(transparent)]
+    Kubernetes(Box<KubernetesError>),
+    /// A cluster, or what was asked of it.
+    #[error(transparent)]
+    Cluster(Box<ClusterError>),
     /// The file system refused something.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -80,6 +88,18 @@ pub enum EngineError {
 impl From<DockerError> for EngineError {
     fn from(error: DockerError) -> Self {
         Self::Docker(Box::new(error))
+    }
+}
+
+impl From<KubernetesError> for EngineError {
+    fn from(error: KubernetesError) -> Self {
+        Self::Kubernetes(Box::new(error))
+    }
+}
+
+impl From<ClusterError> for EngineError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(Box::new(error))
     }
 }
 

@@ -2,17 +2,34 @@
 //!
 //! There is no renderer of our own: what is shown, applied and exported is what `kubectl apply -k` would make of the same files.
 
+pub mod cluster;
+pub mod down;
 pub mod error;
 mod files;
+pub mod forwarding;
+mod members;
 mod program;
 mod render;
+mod secret;
+mod state;
+mod status;
+pub mod up;
+pub mod variant;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use down::{Down, DownOptions, down};
 pub use error::KubernetesError;
 pub use files::{Tree, files};
 pub use render::{Rendered, Renderer};
+pub use state::ClusterFile;
+pub use status::{ClusterStatus, log_options, restart, status};
+pub use up::{Prepared, Up, UpOptions, prepare};
+pub use variant::{Image, Variant};
+
+/// Name of this engine.
+pub const NAME: &str = "kubernetes";
 
 /// A set of manifests that is whole: it can be applied as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,8 +6,10 @@
 // The script is one of a shell; the manifests are the same everywhere.
 #![cfg(unix)]
 
+mod api;
 mod bed;
 
+mod cluster;
 mod ends;
 mod network;
 mod parity;

@@ -117,7 +117,7 @@ impl Credentials {
 }
 
 /// A random secret from the system's own source.
-fn random() -> Result<String, EngineError> {
+pub(crate) fn random() -> Result<String, EngineError> {
     // The largest multiple of 62 in a byte: what lies beyond would make the first characters likelier.
     const FAIR: u8 = 248;
     let mut secret = String::with_capacity(LENGTH);

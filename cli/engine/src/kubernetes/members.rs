@@ -1,0 +1,71 @@
+//! The objects of an instance in a cluster, found by their labels: what was made once is found even where these manifests have it no more.
+
+use kube::api::ListParams;
+
+use super::cluster::{Cluster, ClusterError, Kinds, ObjectRef};
+use super::variant::{INSTANCE, MANAGED_BY};
+use crate::instance::InstanceName;
+
+/// Kinds that an instance is made of, those with data last.
+const KINDS: [(&str, &str); 11] = [
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("v1", "ConfigMap"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+    ("v1", "Secret"),
+    ("v1", "PersistentVolumeClaim"),
+];
+/// Kinds that hold what cannot be made again: data, and the passwords to them.
+const KEEPERS: [&str; 3] = ["Namespace", "PersistentVolumeClaim", "Secret"];
+
+/// Whether the loss of an object is a loss of data.
+pub(super) fn keeps_data(object: &ObjectRef) -> bool {
+    KEEPERS.contains(&object.kind.as_str())
+}
+
+/// The objects of an instance in its namespace, the namespace itself not among them.
+///
+/// # Errors
+/// Where the cluster does not tell.
+pub(super) async fn members(
+    cluster: &Cluster,
+    namespace: &str,
+    instance: &InstanceName,
+) -> Result<Vec<ObjectRef>, ClusterError> {
+    let kinds: Vec<ObjectRef> = KINDS
+        .iter()
+        .map(|(api_version, kind)| ObjectRef {
+            api_version: (*api_version).to_owned(),
+            kind: (*kind).to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: String::new(),
+        })
+        .collect();
+    let known = Kinds::of(cluster, &kinds).await?;
+    let labels = format!("{MANAGED_BY}=odd,{INSTANCE}={instance}");
+    let of_instance = ListParams::default().labels(&labels);
+    let mut found = Vec::new();
+    for kind in &kinds {
+        let api = match known.api(kind) {
+            Ok(api) => api,
+            // An older cluster has none of these.
+            Err(ClusterError::UnknownKind { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        let listed = api.list_metadata(&of_instance).await;
+        let listed = listed
+            .map_err(|error| ClusterError::of(format!("list objects of kind {}", kind.kind), &error))?;
+        found.extend(listed.items.into_iter().filter_map(|item| {
+            Some(ObjectRef {
+                name: item.metadata.name?,
+                ..kind.clone()
+            })
+        }));
+    }
+    Ok(found)
+}
