@@ -4,6 +4,7 @@ use odd_client::ClientError;
 use odd_engine::EngineError;
 use odd_engine::docker::DockerError;
 use odd_engine::docker::image::ImageError;
+use odd_engine::kubernetes::cluster::ClusterError;
 
 use crate::exit::ExitCode;
 
@@ -109,6 +110,10 @@ impl Error {
                 "odd doctor   (ODD_HOME chooses another directory)".to_owned(),
                 Vec::new(),
             ),
+            EngineError::Kubernetes(error) => {
+                (ExitCode::Prerequisite, of_this(&error.remedy(), &of), Vec::new())
+            }
+            EngineError::Cluster(error) => (of_cluster(error), of_this(&error.remedy(), &of), Vec::new()),
             EngineError::Docker(error) => (
                 of_docker(error),
                 of_this(&error.remedy(), &of),
@@ -131,6 +136,18 @@ fn of_docker(error: &DockerError) -> ExitCode {
         | DockerError::NetworkInUse { .. }
         | DockerError::Refused { .. }
         | DockerError::Image(ImageError::Engine { .. } | ImageError::BuildFailed { .. }) => ExitCode::Failed,
+        _ => ExitCode::Prerequisite,
+    }
+}
+
+/// How a command exits that a cluster was in the way of.
+fn of_cluster(error: &ClusterError) -> ExitCode {
+    match error {
+        ClusterError::NoContext { .. } | ClusterError::NoSuchPart { .. } => ExitCode::Usage,
+        ClusterError::NotReady { .. } | ClusterError::NotGone { .. } => ExitCode::TimedOut,
+        ClusterError::Conflict { .. } | ClusterError::Refused { .. } | ClusterError::NoReadyPod { .. } => {
+            ExitCode::Failed
+        }
         _ => ExitCode::Prerequisite,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use odd_engine::docker::{self, ContainerState, DockerError, Event};
 use odd_engine::embedded::{self, DownEvent};
 use odd_engine::error::EngineError;
+use odd_engine::kubernetes::{self, cluster, forwarding};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -56,6 +57,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let engine = context.engine();
     // A process and a stack at once are what two engines left of each other; both are this instance's.
     let answer = match (engine, context.process(), context.stack()) {
+        (Engine::Kubernetes, ..) => of_cluster(context, &args).await?,
         (Engine::Docker, ..) => of_docker(context, &args).await?,
         (Engine::Embedded, _, None) => of_embedded(context, &args).await?,
         (Engine::Embedded, ..) => {
@@ -101,6 +103,52 @@ async fn of_embedded<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>
         containers: Vec::new(),
         volumes: Vec::new(),
     })
+}
+
+/// Takes it out of its cluster, which stays.
+async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
+    let (printer, name) = (&context.printer, context.instance_name());
+    let mut answer = Answer {
+        version: 1,
+        instance: name,
+        engine: kubernetes::NAME,
+        state: "stopped",
+        was_running: false,
+        killed: false,
+        removed: None,
+        took_ms: 0.0,
+        containers: Vec::new(),
+        volumes: Vec::new(),
+    };
+    answer.was_running = forwarding::stop(&context.instance)
+        .await
+        .map_err(|e| failed(e, name))?;
+    let Some(file) = context.cluster() else {
+        return Ok(answer);
+    };
+    let options = kubernetes::DownOptions {
+        deadline: Duration::from_secs(args.timeout).max(CLUSTER_PATIENCE),
+        volumes: args.volumes,
+    };
+    let bar = printer.progress(0, "removing");
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let removed = kubernetes::down(&context.instance, file, &options, &|event| match event {
+        cluster::Event::Notice { text } => bar.suspend(|| printer.note(&format!("  {text}"))),
+        cluster::Event::Removed { object } => bar.set_message(format!("{object} is gone")),
+        _ => {}
+    })
+    .await;
+    bar.finish_and_clear();
+    let removed = removed.map_err(|e| failed(e, name))?;
+    if args.volumes {
+        answer.removed = embedded::remove_data(&context.instance).map_err(|e| failed(e, name))?;
+    }
+    answer.was_running |= !removed.objects.is_empty();
+    answer.took_ms = removed.took.as_secs_f64() * 1e3;
+    // The namespace goes with everything in it.
+    let volumes = removed.objects.iter().filter(|object| object.kind == "Namespace");
+    answer.volumes = volumes.map(ToString::to_string).collect();
+    Ok(answer)
 }
 
 async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
@@ -158,6 +206,9 @@ async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, 
         volumes: stopped.volumes,
     })
 }
+
+/// Time for pods of a cluster to end, which have their own graceful end.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(120);
 
 const WAITING: &str = "  another command is starting or stopping it: waiting";
 

@@ -32,7 +32,7 @@ pub struct Symptom {
     pub container: Option<String>,
     /// Whether the end of the log is that of an earlier run of the container.
     #[serde(skip)]
-    pub(super) ended_before: bool,
+    pub ended_before: bool,
 }
 
 /// How far a pod is.
@@ -92,7 +92,7 @@ fn of_container(container: &ContainerStatus) -> Option<Symptom> {
         .and_then(|waiting| waiting.message.clone())
         .unwrap_or_default();
     // Why it crashes stands with the end of its last run; that it crashes again and again is known by then.
-    let ended = container.last_state.as_ref().and_then(|last| end_of(last));
+    let ended = container.last_state.as_ref().and_then(end_of);
     let (reason, message) = match ended.filter(|_| stuck == "CrashLoopBackOff") {
         Some((word, sentence)) => (word.unwrap_or(stuck.to_owned()), sentence),
         None => (stuck.to_owned(), message),
@@ -153,7 +153,6 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
     fn pod(status: Value) -> Pod {
         serde_json::from_value(json!({"metadata": {"name": "gateway-1"}, "status": status})).unwrap()
     }

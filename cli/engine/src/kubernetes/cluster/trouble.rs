@@ -114,7 +114,6 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
     fn event(reason: &str, uid: &str, at: Value, count: i32) -> Event {
         serde_json::from_value(json!({
             "metadata": {"name": "x"}, "reason": reason, "message": "why ", "lastTimestamp": at, "count": count,

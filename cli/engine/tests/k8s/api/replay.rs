@@ -117,11 +117,11 @@ impl Replay {
     /// Why nothing answers a request.
     fn nearest(&self, request: &Request) -> String {
         let key = request.key_without_body();
-        let bodies = self.recording.exchanges.iter().filter_map(|exchange| {
+        let mut bodies = self.recording.exchanges.iter().filter_map(|exchange| {
             let is_near = exchange.request.key_without_body() == key;
             is_near.then_some(exchange.request.body.as_ref()?)
         });
-        let near = request.body.as_ref().zip(bodies.last());
+        let near = request.body.as_ref().zip(bodies.next_back());
         match near.and_then(|(asked, recorded)| exchange::difference(recorded, asked)) {
             Some(difference) => format!("it is recorded with another body ({difference})"),
             None => "it is not recorded".to_owned(),
