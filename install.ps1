@@ -24,7 +24,7 @@ param(
     [switch] $Uninstall
 )
 
-# In a function, so that nothing stays set where it is run by iex; that would also be closed by `exit`.
+# In a function, so that nothing stays set where it is run by iex.
 function Invoke-OddInstaller {
     param([string] $Version, [string] $Prefix, [bool] $NoPath, [bool] $Uninstall)
 
@@ -75,7 +75,7 @@ function Invoke-OddInstaller {
 
     function Get-File([string] $Address, [string] $File, [string] $What) {
         try {
-            Invoke-WebRequest -Uri $Address -OutFile $File -UseBasicParsing -TimeoutSec 300
+            Invoke-WebRequest -Uri $Address -OutFile $File -UseBasicParsing -TimeoutSec 600
         } catch {
             $response = $_.Exception.PSObject.Properties['Response']
             if (($null -ne $response) -and ($null -ne $response.Value) -and ([int] $response.Value.StatusCode -eq 404)) {
@@ -136,7 +136,7 @@ function Invoke-OddInstaller {
     }
 
     function Remove-Old([string] $Binary) {
-        Get-ChildItem -Path (Split-Path -Parent $Binary) -Filter 'odd.exe.*.old' -ErrorAction SilentlyContinue |
+        Get-ChildItem -LiteralPath (Split-Path -Parent $Binary) -Filter 'odd.exe.*.old' -ErrorAction SilentlyContinue |
             Remove-Item -Force -ErrorAction SilentlyContinue
     }
 
@@ -165,6 +165,15 @@ function Invoke-OddInstaller {
         Set-UserPath ((@((Get-UserPath) -split ';' | Where-Object { $_ -and ($_ -ine $Folder) })) -join ';')
     }
 
+    # What others put there keeps them.
+    function Remove-EmptyFolders {
+        foreach ($folder in @($bin, $Prefix)) {
+            if ((Test-Path -LiteralPath $folder) -and -not (Get-ChildItem -LiteralPath $folder -Force)) {
+                Remove-Item -LiteralPath $folder -Force -ErrorAction SilentlyContinue
+            }
+        }
+    }
+
     function Remove-Odd {
         if (-not (Test-Path -LiteralPath $manifest)) {
             Stop-Install 1 'there is nothing to remove' "$manifest is not there: install.ps1 has not installed to $Prefix" '-Prefix DIRECTORY, if it is elsewhere'
@@ -178,10 +187,7 @@ function Invoke-OddInstaller {
         Remove-Old $binary
         if ($lines -contains 'path') { Remove-FromPath $bin }
         Remove-Item -LiteralPath $manifest -Force
-        # What others put there keeps the folders.
-        foreach ($folder in @($bin, $Prefix)) {
-            if ((Test-Path -LiteralPath $folder) -and -not (Get-ChildItem -LiteralPath $folder -Force)) { Remove-Item -LiteralPath $folder -Force }
-        }
+        Remove-EmptyFolders
         Write-Host "  + $($lines[0]) is removed from $Prefix; the data of instances is kept"
     }
 
@@ -243,12 +249,17 @@ function Invoke-OddInstaller {
             if (Test-Path -LiteralPath $manifest) { $lines = @(Get-Content -LiteralPath $manifest) }
             Install-Binary $staged $binary
             $onPath = ($lines -contains 'path')
-            if (-not $NoPath -and (Add-ToPath $bin)) { $onPath = $true }
-            $news = @("odd $number")
-            if ($onPath) { $news += 'path' }
-            Set-Content -LiteralPath $manifest -Value $news -Encoding Ascii
+            $entries = @("odd $number")
+            if ($onPath) { $entries += 'path' }
+            Set-Content -LiteralPath $manifest -Value $entries -Encoding Ascii
         } catch {
             Stop-At "odd $number cannot be installed in $Prefix" $Prefix $_
+        }
+        # Where the registry may not be written, odd is installed all the same.
+        try {
+            if (-not $NoPath -and (Add-ToPath $bin)) { Add-Content -LiteralPath $manifest -Value 'path' -Encoding Ascii }
+        } catch {
+            Write-Host "  ! the user's PATH could not be changed: $($_.Exception.Message)"
         }
         if ($lines.Count -and ($lines[0] -ne "odd $number")) {
             Write-Host "  + odd $number is in $bin, where $($lines[0]) was; an instance that runs keeps that until odd down and odd up"
@@ -271,10 +282,15 @@ function Invoke-OddInstaller {
         return $code
     } finally {
         # Also after Ctrl+C.
-        if ($staged -and (Test-Path -LiteralPath $staged)) { Remove-Item -LiteralPath $staged -Force -ErrorAction SilentlyContinue }
+        if ($staged) {
+            if (Test-Path -LiteralPath $staged) { Remove-Item -LiteralPath $staged -Force -ErrorAction SilentlyContinue }
+            Remove-EmptyFolders
+        }
         if ($work -and (Test-Path -LiteralPath $work)) { Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue }
     }
 }
 
 $oddInstallerCode = Invoke-OddInstaller -Version $Version -Prefix $Prefix -NoPath $NoPath -Uninstall $Uninstall
-if ($PSCommandPath) { exit $oddInstallerCode }
+# Run by iex, `exit` would close the window.
+if ($PSCommandPath -and ((Split-Path -Leaf $PSCommandPath) -eq 'install.ps1')) { exit $oddInstallerCode }
+if ($oddInstallerCode -ne 0) { throw "odd was not installed (exit code $oddInstallerCode)" }
