@@ -3,8 +3,8 @@
 # `install.sh --help` tells how; install.ps1 does the same on Windows.
 #
 # What is put in place is put beside its place first and then renamed, so that an odd that runs keeps its file, and what fails or is
-# interrupted leaves the version that was there. Everything stands in functions, called by the last line: where `curl … | sh` is cut off
-# in the middle, nothing is run.
+# interrupted leaves the version that was there. Everything stands in functions, called by the last line, which is nothing unless it is
+# whole: where `curl … | sh` is cut off in the middle, nothing is run.
 set -eu
 
 releases=https://github.com/oddessentials/odd/releases
@@ -30,7 +30,8 @@ Environment:
 Needed: curl or wget; tar and gzip; sha256sum, shasum or openssl. Linux or macOS, on x64 or arm64.
 
 Exit codes: 0 done, 1 failed (a download, no space), 2 wrong usage, 3 something needed is missing (a tool, the platform, a
-permission), 6 what was downloaded is not what was released, 130 interrupted. After all but 0 the version that was there is untouched.
+permission), 6 what was downloaded is not what was released, 130 interrupted (129 or 143 by another signal). After all but 0 the version that was
+there is untouched.
 END
 }
 
@@ -478,4 +479,4 @@ remove() {
     say "$ok odd $version is removed from $prefix; the data of instances is kept"
 }
 
-main "$@"
+{ main "$@"; }
