@@ -34,6 +34,7 @@ test: ## Run every test (set-up included: compiler, Node.js, Docker engine, imag
 	@./scripts/setup.sh --tests
 	@./scripts/ui.sh --test
 	cargo test --locked --workspace $(FEATURES) --no-fail-fast
+	@ODD_TEST_BINARY=$(ODD) node --test --test-reporter=spec scripts/tests/*.test.mjs
 
 SEEDS ?= 5
 soak: ## Break every part under load, each in SEEDS ways (5), and print the table of faults

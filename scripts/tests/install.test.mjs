@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import { binary, folder, portOffset, release, root, run, serve, sha256, start, target, tree, until, version, which } from './support.mjs';
+import { describe, test } from 'node:test';
+import { binary, folder, portOffset, release, root, run, serve, sha256, shared, start, target, tree, until, version, which } from './support.mjs';
 
 const script = readFileSync(join(root, 'install.sh'), 'utf8');
 
@@ -23,10 +23,6 @@ if (shells.length > 1) shells.pop();
 const old = '0.0.1';
 const other = '9.9.9';
 
-/** What all tests share. Nothing of it is changed by any. */
-const cleanups = [];
-const shared = { after: (cleanup) => cleanups.push(cleanup) };
-after(() => cleanups.forEach((cleanup) => cleanup()));
 const releases = folder(shared);
 const real = binary(folder(shared));
 const made = await run([join(root, 'scripts/archive.sh'), real, target, releases]);

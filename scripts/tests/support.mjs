@@ -16,6 +16,11 @@ export const version = /^version = "(.+)"$/m.exec(readFileSync(join(root, 'Cargo
 /** The target of this machine, as archives are called. */
 export const target = `${{ linux: 'linux', darwin: 'macos' }[process.platform]}-${process.arch}`;
 
+/** In place of a test: what all tests of a file share. It goes with the process, however that ends. */
+export const shared = {
+  after: (cleanup) => process.on('exit', cleanup),
+};
+
 /** A folder that goes with the test. Open to all, since some programs run as nobody. */
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), 'odd-test-'));
@@ -41,7 +46,7 @@ export function which(program) {
   return places.find((place) => existsSync(place)) ?? null;
 }
 
-/** Starts a program, in a session of its own: a terminal's signals are none of its business. */
+/** Starts a program, in a session of its own: a terminal's signals are none of its business. Its input is `input`, or stays `open`. */
 export function start(command, options = {}) {
   const child = spawn(command[0], command.slice(1), { detached: true, stdio: ['pipe', 'pipe', 'pipe'], ...options });
   const output = { stdout: '', stderr: '' };
@@ -49,11 +54,13 @@ export function start(command, options = {}) {
   child.stderr.on('data', (data) => (output.stderr += data));
   // A program may end before it has read all.
   child.stdin.on('error', () => {});
-  child.stdin.end(options.input ?? '');
+  if (!options.open) child.stdin.end(options.input ?? '');
+  // What hangs fails its test, and not the run.
+  const deadline = setTimeout(() => child.pid && process.kill(-child.pid, 'SIGKILL'), 90_000);
   const ended = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, ...output }));
-  });
+  }).finally(() => clearTimeout(deadline));
   return { child, output, ended };
 }
 
@@ -113,6 +120,8 @@ export async function serve(t) {
     else response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': file.length }).end(file);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // One that tests share must not keep the process.
+  server.unref();
   t.after(() => {
     server.closeAllConnections();
     server.close();
