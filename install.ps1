@@ -32,6 +32,8 @@ function Invoke-OddInstaller {
     # Its bar makes downloads many times slower in PowerShell 5.1.
     $ProgressPreference = 'SilentlyContinue'
     $releases = 'https://github.com/oddessentials/odd/releases'
+    $another = "another version: -Version VERSION; they are listed at $releases"
+    $source = "building it from source: $releases"
 
     function Stop-Install([int] $Code, [string] $What, [string] $Because, [string] $Try) {
         $failure = New-Object System.Exception $What
@@ -68,7 +70,7 @@ function Invoke-OddInstaller {
         }
         # Windows 11 on ARM runs programs for x64.
         if (($machine -ne 'AMD64') -and ($machine -ne 'ARM64')) {
-            Stop-Install 3 'there is no odd for this machine' "its processor is $machine, and odd is built for x64" "building it from source: $releases"
+            Stop-Install 3 'there is no odd for this machine' "its processor is $machine, and odd is built for x64" $source
         }
         return 'windows-x64'
     }
@@ -79,10 +81,11 @@ function Invoke-OddInstaller {
         } catch {
             $response = $_.Exception.PSObject.Properties['Response']
             if (($null -ne $response) -and ($null -ne $response.Value) -and ([int] $response.Value.StatusCode -eq 404)) {
-                Stop-Install 1 "$What could not be downloaded" "$Address is not there (404)" "another version: -Version VERSION; they are listed at $releases"
+                Stop-Install 1 "$What could not be downloaded" "$Address is not there (404)" $another
             }
             if ($_.Exception -is [System.IO.IOException]) { Stop-At "$What could not be downloaded" $work $_ }
-            Stop-Install 1 "$What could not be downloaded" "${Address}: $($_.Exception.Message)" 'this again, once the network is there; or a mirror: ODD_INSTALL_BASE_URL'
+            Stop-Install 1 "$What could not be downloaded" "${Address}: $($_.Exception.Message)" `
+                'this again, once the network is there; or a mirror: ODD_INSTALL_BASE_URL'
         }
     }
 
@@ -93,11 +96,12 @@ function Invoke-OddInstaller {
             if (($words.Count -ge 2) -and ($words[1].TrimStart('*') -ceq $Name)) { $expected = $words[0] }
         }
         if (-not $expected) {
-            Stop-Install 6 "odd $number cannot be verified" "SHA256SUMS does not name $Name" "another version: -Version VERSION; they are listed at $releases"
+            Stop-Install 6 "odd $number cannot be verified" "SHA256SUMS does not name $Name" $another
         }
         $found = (Get-FileHash -LiteralPath $File -Algorithm SHA256).Hash
         if ($found -ine $expected) {
-            Stop-Install 6 "$Name is not what was released" "its SHA-256 is $($found.ToLowerInvariant()), and SHA256SUMS says $expected" "this again: a download may have been cut short; if it stays so, tell those who run $base"
+            Stop-Install 6 "$Name is not what was released" "its SHA-256 is $($found.ToLowerInvariant()), and SHA256SUMS says $expected" `
+                "this again: a download may have been cut short; if it stays so, tell those who run $base"
         }
     }
 
@@ -109,15 +113,15 @@ function Invoke-OddInstaller {
         try {
             $told = @(& $Binary version --output text)[0]
         } catch {
-            Stop-Install 6 "odd $number does not run here" $_.Exception.Message "another version: -Version VERSION; they are listed at $releases"
+            Stop-Install 6 "odd $number does not run here" $_.Exception.Message $another
         } finally {
             Pop-Location
         }
         if ($LASTEXITCODE -ne 0) {
-            Stop-Install 6 "odd $number does not run here" "its exit code is $LASTEXITCODE" "another version: -Version VERSION; they are listed at $releases"
+            Stop-Install 6 "odd $number does not run here" "its exit code is $LASTEXITCODE" $another
         }
         if ((-split "$told")[1] -cne $number) {
-            Stop-Install 6 "the archive of odd $number is not what it says" "the binary in it says: $told" "another version: -Version VERSION; they are listed at $releases"
+            Stop-Install 6 "the archive of odd $number is not what it says" "the binary in it says: $told" $another
         }
     }
 
@@ -176,7 +180,8 @@ function Invoke-OddInstaller {
 
     function Remove-Odd {
         if (-not (Test-Path -LiteralPath $manifest)) {
-            Stop-Install 1 'there is nothing to remove' "$manifest is not there: install.ps1 has not installed to $Prefix" '-Prefix DIRECTORY, if it is elsewhere'
+            Stop-Install 1 'there is nothing to remove' "$manifest is not there: install.ps1 has not installed to $Prefix" `
+                '-Prefix DIRECTORY, if it is elsewhere'
         }
         $lines = @(Get-Content -LiteralPath $manifest)
         try {
@@ -237,7 +242,7 @@ function Invoke-OddInstaller {
         }
         $unpacked = "$work\odd-$number-$platform\odd.exe"
         if (-not (Test-Path -LiteralPath $unpacked)) {
-            Stop-Install 6 "$name is not what was released" 'there is no odd.exe in it' 'another version: -Version VERSION'
+            Stop-Install 6 "$name is not what was released" 'there is no odd.exe in it' $another
         }
 
         try {

@@ -5,19 +5,19 @@
 //
 // TARGET  as of scripts/archive.sh: linux-x64, linux-arm64, macos-x64, macos-arm64 or windows-x64
 
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** What npm calls the targets: process.platform and process.arch of Node.js. */
 const TARGETS = {
-  'linux-x64': ['linux', 'x64'],
-  'linux-arm64': ['linux', 'arm64'],
-  'macos-x64': ['darwin', 'x64'],
-  'macos-arm64': ['darwin', 'arm64'],
-  'windows-x64': ['win32', 'x64'],
+  "linux-x64": ["linux", "x64"],
+  "linux-arm64": ["linux", "arm64"],
+  "macos-x64": ["darwin", "x64"],
+  "macos-arm64": ["darwin", "arm64"],
+  "windows-x64": ["win32", "x64"],
 };
 
 function complain(code, message) {
@@ -26,14 +26,15 @@ function complain(code, message) {
 }
 
 function workspaceVersion() {
-  const section = readFileSync(join(root, 'Cargo.toml'), 'utf8').split('[workspace.package]')[1] ?? '';
-  return /^version = "(.+)"$/m.exec(section)?.[1] ?? complain(6, 'Cargo.toml names no version');
+  const section = readFileSync(join(root, "Cargo.toml"), "utf8").split("[workspace.package]")[1] ?? "";
+  return /^version = "(.+)"$/m.exec(section)?.[1] ?? complain(6, "Cargo.toml names no version");
 }
 
 function checkedLauncher(version) {
-  const launcher = JSON.parse(readFileSync(join(root, 'npm/odd/package.json'), 'utf8'));
+  const launcher = JSON.parse(readFileSync(join(root, "npm/odd/package.json"), "utf8"));
   for (const [name, other] of [[launcher.name, launcher.version], ...Object.entries(launcher.optionalDependencies)]) {
-    if (other !== version) complain(6, `npm/odd/package.json names ${name} ${other}, but Cargo.toml says ${version}: make them agree`);
+    if (other !== version)
+      complain(6, `npm/odd/package.json names ${name} ${other}, but Cargo.toml says ${version}: make them agree`);
   }
   return launcher;
 }
@@ -45,47 +46,48 @@ function fresh(folder) {
 
 function writeLauncher(folder) {
   fresh(folder);
-  cpSync(join(root, 'npm/odd'), folder, { recursive: true });
-  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  chmodSync(join(folder, 'bin/odd.js'), 0o755);
+  cpSync(join(root, "npm/odd"), folder, { recursive: true });
+  copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
+  chmodSync(join(folder, "bin/odd.js"), 0o755);
 }
 
 function writePlatform(folder, version, [os, cpu], binary) {
-  const program = os === 'win32' ? 'odd.exe' : 'odd';
+  const program = os === "win32" ? "odd.exe" : "odd";
   const filled = (text) =>
     text
-      .replaceAll('PLATFORM', `${os}-${cpu}`)
-      .replaceAll('VERSION', version)
-      .replaceAll('PROGRAM', program)
+      .replaceAll("PLATFORM", `${os}-${cpu}`)
+      .replaceAll("VERSION", version)
+      .replaceAll("PROGRAM", program)
       .replaceAll('"OS"', `"${os}"`)
       .replaceAll('"CPU"', `"${cpu}"`);
   fresh(folder);
-  for (const file of ['package.json', 'README.md']) {
-    writeFileSync(join(folder, file), filled(readFileSync(join(root, 'npm/platform', file), 'utf8')));
+  for (const file of ["package.json", "README.md"]) {
+    writeFileSync(join(folder, file), filled(readFileSync(join(root, "npm/platform", file), "utf8")));
   }
-  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  mkdirSync(join(folder, 'bin'));
-  copyFileSync(binary, join(folder, 'bin', program));
-  chmodSync(join(folder, 'bin', program), 0o755);
+  copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
+  mkdirSync(join(folder, "bin"));
+  copyFileSync(binary, join(folder, "bin", program));
+  chmodSync(join(folder, "bin", program), 0o755);
 }
 
 function main([out, ...pairs]) {
-  const binaries = pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
-  if (!out || binaries.length === 0) complain(2, 'usage: node scripts/npm-packages.mjs OUTDIR TARGET=BINARY...');
+  const binaries = pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]);
+  if (!out || binaries.length === 0) complain(2, "usage: node scripts/npm-packages.mjs OUTDIR TARGET=BINARY...");
   for (const [target, binary] of binaries) {
-    if (!TARGETS[target]) complain(2, `there is no target ${target}: ${Object.keys(TARGETS).join(', ')}`);
+    if (!TARGETS[target]) complain(2, `there is no target ${target}: ${Object.keys(TARGETS).join(", ")}`);
     if (!existsSync(binary)) complain(3, `there is no binary ${binary}`);
   }
   const version = workspaceVersion();
   const launcher = checkedLauncher(version);
-  writeLauncher(join(out, 'odd'));
+  writeLauncher(join(out, "odd"));
   for (const [target, binary] of binaries) {
-    const name = `odd-${TARGETS[target].join('-')}`;
-    if (!launcher.optionalDependencies[`@oddessentials/${name}`]) complain(6, `npm/odd/package.json does not name ${name}`);
+    const name = `odd-${TARGETS[target].join("-")}`;
+    if (!launcher.optionalDependencies[`@oddessentials/${name}`])
+      complain(6, `npm/odd/package.json does not name ${name}`);
     writePlatform(join(out, name), version, TARGETS[target], binary);
     process.stdout.write(`${join(out, name)}\n`);
   }
-  process.stdout.write(`${join(out, 'odd')}\n`);
+  process.stdout.write(`${join(out, "odd")}\n`);
 }
 
 main(process.argv.slice(2));
