@@ -269,9 +269,11 @@ get() {
     fetch "$1" "$2" || code=$?
     [ "$code" -ne 0 ] || return 0
     ! no_room "$code" || full "$3 could not be downloaded" "${TMPDIR:-/tmp}" ", or another place: TMPDIR=DIRECTORY"
-    case $(reason) in
+    because=$(reason)
+    case $because in
     *404*) fail 1 "$3 could not be downloaded" "$1 is not there (404)" "another version: --version VERSION; they are listed at $releases" ;;
-    *) fail 1 "$3 could not be downloaded" "$1: $(reason)" "this again, once the network is there; or a mirror: ODD_INSTALL_BASE_URL" ;;
+    # wget is silent about a connection that breaks.
+    *) fail 1 "$3 could not be downloaded" "$1: ${because:-the connection broke ($fetcher ended with $code)}" "this again, once the network is there; or a mirror: ODD_INSTALL_BASE_URL" ;;
     esac
 }
 

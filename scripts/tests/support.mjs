@@ -70,7 +70,7 @@ export function start(command, options = {}) {
   child.stdin.on("error", () => {});
   if (!options.open) child.stdin.end(options.input ?? "");
   // What hangs fails its test, and not the run.
-  const deadline = setTimeout(() => child.pid && process.kill(-child.pid, "SIGKILL"), 90_000);
+  const deadline = setTimeout(() => child.pid && process.kill(-child.pid, "SIGKILL"), (options.seconds ?? 90) * 1000);
   const ended = new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, ...output }));
