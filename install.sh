@@ -253,6 +253,11 @@ reason() {
     sed -n '/[^[:space:]]/p' "$work/log" | tail -n 1 | sed 's|^[0-9: -]*ERROR|ERROR|'
 }
 
+# Of tools that end with what followed from it.
+first_reason() {
+    sed -n '/[^[:space:]]/{p;q;}' "$work/log"
+}
+
 # no_room CODE: whether that is why a tool failed.
 no_room() {
     grep -qi 'no space left\|file too large\|quota' "$work/log" || { [ "$fetcher" = curl ] && [ "$1" -eq 23 ]; } ||
@@ -318,9 +323,10 @@ verify() {
 }
 
 unpack() {
-    if ! tar -xzf "$work/$1" -C "$work" >"$work/log" 2>&1 </dev/null; then
+    # What is unpacked belongs to whoever unpacks it, also to root.
+    if ! tar -xzof "$work/$1" -C "$work" >"$work/log" 2>&1 </dev/null; then
         ! no_room 0 || full "$1 could not be unpacked" "${TMPDIR:-/tmp}" ", or another place: TMPDIR=DIRECTORY"
-        fail 1 "$1 could not be unpacked" "$(reason)" "this again"
+        fail 1 "$1 could not be unpacked" "$(first_reason)" "this again"
     fi
     rm -f "$work/$1"
     folder=$work/odd-$version-$platform
@@ -395,7 +401,7 @@ check() {
     (cd "$work" && env -i PATH="$PATH" HOME="$work" "$candidate" version) >"$work/told" 2>"$work/log" </dev/null || code=$?
     if [ "$code" -ne 0 ]; then
         echo "its exit code is $code" >>"$work/log"
-        fail 6 "odd $version does not run here" "$(sed -n '/[^[:space:]]/{p;q;}' "$work/log")" \
+        fail 6 "odd $version does not run here" "$(first_reason)" \
             "another version: --version VERSION; they are listed at $releases"
     fi
     read -r _ told _ <"$work/told" || told=''
