@@ -18,7 +18,7 @@ import {
 import { createServer } from "node:http";
 import { createServer as listen } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -45,7 +45,7 @@ export function folder(t) {
 
 /** The real binary, without what only debuggers read, which takes its time to pack. */
 export function binary(into) {
-  const built = process.env.ODD_TEST_BINARY || join(root, process.env.CARGO_TARGET_DIR || "target", "debug/odd");
+  const built = process.env.ODD_TEST_BINARY || resolve(root, process.env.CARGO_TARGET_DIR || "target", "debug/odd");
   if (!existsSync(built)) throw new Error(`there is no ${built}: cargo build -p odd, or ODD_TEST_BINARY`);
   const path = join(into, "odd");
   // On macOS that takes its signature, too.
