@@ -31,7 +31,7 @@ function Invoke-OddInstaller {
     $ErrorActionPreference = 'Stop'
     # Its bar makes downloads many times slower in PowerShell 5.1.
     $ProgressPreference = 'SilentlyContinue'
-    $releases = 'https://github.com/oddessentials/odd/releases'
+    $releases = 'https://github.com/oddessentials/distributed-task-observatory/releases'
     $another = "another version: -Version VERSION; they are listed at $releases"
     $source = "building it from source: $releases"
 

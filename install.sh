@@ -7,7 +7,7 @@
 # whole: where `curl … | sh` is cut off in the middle, nothing is run.
 set -eu
 
-releases=https://github.com/oddessentials/odd/releases
+releases=https://github.com/oddessentials/distributed-task-observatory/releases
 
 help() {
     cat <<'END'

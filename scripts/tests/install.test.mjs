@@ -602,7 +602,7 @@ test("install.ps1 knows the same codes, addresses and names", () => {
   const windows = readFileSync(join(root, "install.ps1"), "utf8");
   assert.match(windows, /^\p{ASCII}*$/u);
   for (const text of [
-    "https://github.com/oddessentials/odd/releases",
+    "https://github.com/oddessentials/distributed-task-observatory/releases",
     "/latest/download/VERSION",
     "SHA256SUMS",
     "ODD_INSTALL_BASE_URL",
