@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use odd_contracts::Role;
 use odd_contracts::ui::{self, UiEntry};
+use odd_engine::ProcessFile;
 use odd_engine::docker::StackFile;
-use odd_engine::{Instance, ProcessFile};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -44,8 +44,9 @@ pub fn of(context: &Context) -> Vec<Page> {
         (Engine::Docker, Some(stack), _) => of_stack(stack),
         (Engine::Embedded, _, Some(process)) => of_process(process),
         (Engine::Kubernetes, ..) => {
-            let tools = context.cluster().is_some_and(|file| file.tools);
-            of_cluster(&context.instance, tools)
+            let file = context.cluster().filter(|file| file.up);
+            let offset = file.map_or(context.instance.port_offset, |file| file.port_offset);
+            of_cluster(offset, file.is_some_and(|file| file.tools))
         }
         _ => collect(engine, |entry| {
             let is_always = entry.profiles.is_empty();
@@ -70,10 +71,10 @@ pub fn of_process(process: &ProcessFile) -> Vec<Page> {
 }
 
 /// Pages of an instance in a cluster, by the ports that are forwarded to it.
-pub fn of_cluster(instance: &Instance, tools: bool) -> Vec<Page> {
+pub fn of_cluster(port_offset: u16, tools: bool) -> Vec<Page> {
     collect(Engine::Kubernetes, |entry| {
         let is_there = tools || entry.profiles.is_empty();
-        let port = entry.port.checked_add(instance.port_offset);
+        let port = entry.port.checked_add(port_offset);
         port.filter(|_| is_there).map(local)
     })
 }

@@ -172,7 +172,9 @@ fn is_reachable(url: &str) -> bool {
 
 fn secrets(context: &Context) -> Result<Vec<Secret>, Error> {
     let name = context.instance_name();
-    if let Some(file) = context.cluster() {
+    if context.engine() == Engine::Kubernetes
+        && let Some(file) = context.cluster()
+    {
         let action = format!("show the passwords of the instance {name}");
         return Err(Error::because(action, "they are in its cluster")
             .code(ExitCode::Usage)

@@ -71,6 +71,15 @@ fn flags_of_a_cluster_are_refused_elsewhere_and_choose_it_where_nothing_is_chose
             .contains("--context is for the Kubernetes engine, and this instance is an embedded one"),
         "{output:?}"
     );
+    let mut command = odd.command(["up", "--context", "staging"]);
+    command
+        .env("KUBECONFIG", kubeconfig(&odd))
+        .env_remove("ODD_ENGINE");
+    let output = Instance::output(&mut command).expect_code(2);
+    assert!(
+        output.stderr.contains("the kubeconfig has no context"),
+        "{output:?}"
+    );
     let output = run(&odd, &["up", "--engine", "kubernetes", "--build"]).expect_code(2);
     assert!(
         output
@@ -106,4 +115,44 @@ fn a_test_of_its_own_is_made_on_this_machine() {
         .run(["test", "--isolated", "--engine", "kubernetes"])
         .expect_code(2);
     assert!(output.stderr.contains("not in a cluster"), "{output:?}");
+}
+
+#[test]
+fn an_instance_that_was_taken_out_of_a_cluster_goes_on_there() {
+    let odd = instance();
+    let directory = odd.engine().directory();
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = serde_json::json!({
+        "version": 1, "up": false, "context": "nowhere", "kubeconfig": null, "namespace": "odd-observatory",
+        "server": "http://127.0.0.1:1", "clusterUid": null, "portOffset": 0,
+        "release": "0.1.0", "startedAt": "2026-11-22T00:00:00Z", "tools": false, "scale": {}, "image": null,
+    });
+    std::fs::write(directory.join("cluster.json"), file.to_string()).unwrap();
+    for arguments in [
+        &["up"][..],
+        &["up", "--dry-run"],
+        &["up", "--scale", "processor=2"],
+    ] {
+        let mut command = odd.command(arguments);
+        command
+            .env("KUBECONFIG", kubeconfig(&odd))
+            .env_remove("ODD_ENGINE");
+        let output = Instance::output(&mut command).expect_code(3);
+        assert!(
+            output
+                .stderr
+                .contains("the cluster of context nowhere does not answer"),
+            "{output:?}"
+        );
+    }
+    // The cluster is gone for good.
+    let down = run(&odd, &["down"]).expect_code(3);
+    assert!(down.stderr.contains("odd down --forget"), "{down:?}");
+    let urls = odd.run(["urls", "-o", "json"]).expect_code(0).json();
+    assert_eq!(
+        (&urls["engine"], &urls["running"]),
+        (&"kubernetes".into(), &false.into())
+    );
+    let _ = run(&odd, &["down", "--forget"]).expect_code(0);
+    assert!(!directory.join("cluster.json").exists());
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::ClusterFile;
-use super::cluster::{self, Cluster, Event, ObjectRef, connect};
-use super::members::{keeps_data, members};
+use super::cluster::{self, Cluster, Event, ObjectRef};
+use super::members::{Owner, keeps_data, members, owner};
 use super::variant::Variant;
+use super::{ClusterFile, forwarding};
+use crate::embedded;
 use crate::error::EngineError;
 use crate::instance::Instance;
 use crate::lock::InstanceLock;
@@ -18,27 +19,30 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(300);
 pub struct DownOptions {
     /// Time for pods to end and for objects to go. The cluster goes on after it.
     pub deadline: Duration,
-    /// Also remove the data, the passwords to them and the namespace.
+    /// Also remove the data, the passwords to them, the namespace and what is kept of the instance here.
     pub volumes: bool,
+    /// Ask no cluster: only what is kept of it here is removed, since the cluster is gone.
+    pub forget: bool,
 }
 
 /// What taking it out came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Down {
+    /// Whether ports were forwarded to it.
+    pub forwarded: bool,
     /// Objects that were removed.
     pub objects: Vec<ObjectRef>,
     /// Time it took.
     pub took: Duration,
 }
 
-/// Removes every object of an instance but its data and the passwords to them; with `volumes` those too, with their namespace. Doing it
-/// again changes nothing. The cluster itself stays.
+/// Ends the forwarding of ports and removes every object of an instance but its data and the passwords to them; with `volumes` those too,
+/// with their namespace. Doing it again changes nothing. The cluster itself stays.
 ///
 /// # Errors
 /// [`EngineError::Cluster`], [`EngineError::Busy`] and [`EngineError::Io`]. What could be removed is removed.
 pub async fn down(
     instance: &Instance,
-    file: &ClusterFile,
     options: &DownOptions,
     tell: &(impl Fn(Event) + Sync),
 ) -> Result<Down, EngineError> {
@@ -49,23 +53,31 @@ pub async fn down(
         });
     };
     let _lock = InstanceLock::take(instance, LOCK_PATIENCE, waiting).await?;
-    let cluster = connect(file.kubeconfig.as_deref(), Some(&file.context)).await?;
-    let objects = objects(&cluster, instance, options.volumes).await?;
-    let removed = cluster::remove(&cluster, &objects, options.deadline, tell).await?;
-    if options.volumes {
+    let mut down = Down {
+        forwarded: forwarding::stop(instance).await?,
+        ..Down::default()
+    };
+    // Another command may have put it elsewhere until now.
+    let Some(file) = ClusterFile::of(instance)? else {
+        return Ok(down);
+    };
+    if options.forget {
         ClusterFile::remove(instance)?;
     } else {
-        // What is kept is found there by the next start.
-        let stopped = ClusterFile {
-            up: false,
-            ..file.clone()
-        };
-        stopped.save(instance)?;
+        let cluster = file.connect().await?;
+        let objects = objects(&cluster, instance, options.volumes).await?;
+        down.objects = cluster::remove(&cluster, &objects, options.deadline, tell)
+            .await?
+            .objects;
+        if options.volumes {
+            embedded::remove_data(instance)?;
+        } else {
+            // What is kept is found there by the next start.
+            ClusterFile { up: false, ..file }.save(instance)?;
+        }
     }
-    Ok(Down {
-        objects: removed.objects,
-        took: begin.elapsed(),
-    })
+    down.took = begin.elapsed();
+    Ok(down)
 }
 
 async fn objects(
@@ -75,7 +87,9 @@ async fn objects(
 ) -> Result<Vec<ObjectRef>, EngineError> {
     let namespace = Variant::namespace(&instance.name);
     let mut objects = members(cluster, &namespace, &instance.name).await?;
-    if volumes {
+    if !volumes {
+        objects.retain(|object| !keeps_data(object));
+    } else if owner(cluster, &namespace, &instance.name).await? == Owner::Instance {
         // With it goes everything that is within, such as the volumes that a StatefulSet made.
         objects.push(ObjectRef {
             api_version: "v1".to_owned(),
@@ -83,8 +97,6 @@ async fn objects(
             namespace: None,
             name: namespace,
         });
-    } else {
-        objects.retain(|object| !keeps_data(object));
     }
     Ok(objects)
 }

@@ -7,14 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use odd_contracts::Role;
+use serde::{Deserialize, Serialize};
 
-use super::cluster::{ClusterError, Forward, Forwards, Target, connect};
+use super::cluster::{ClusterError, Forward, Forwards, Target};
 use super::{ClusterFile, NAME};
 use crate::embedded::{open_log, tail_from};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
-use crate::platform;
-use crate::state::{ProcessFile, read_if_there, remove_if_there};
+use crate::state::{ProcessFile, read_if_there, remove_if_there, write_atomically};
+use crate::{platform, ports};
 
 /// Time for the process to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,14 +26,50 @@ const POLL: Duration = Duration::from_millis(20);
 /// Lines of its log that explain why it did not start.
 const TAIL: usize = 10;
 
+/// What the process that forwards ports says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ForwardFile {
+    process: ProcessFile,
+    /// To what it forwards: what a later start compares.
+    to: Destination,
+}
+
+/// What ports lead to, and which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Destination {
+    context: String,
+    server: String,
+    namespace: String,
+    port_offset: u16,
+    tools: bool,
+}
+
+impl Destination {
+    fn of(file: &ClusterFile) -> Self {
+        Self {
+            context: file.context.clone(),
+            server: file.server.clone(),
+            namespace: file.namespace.clone(),
+            port_offset: file.port_offset,
+            tools: file.tools,
+        }
+    }
+}
+
+fn read(instance: &Instance) -> Result<Option<ForwardFile>, EngineError> {
+    let path = instance.forward_file();
+    let file: Option<ForwardFile> = read_if_there(&path).context("read the file", &path)?;
+    Ok(file.filter(|file| file.process.is_alive()))
+}
+
 /// The process that forwards ports of an instance; none where none lives.
 ///
 /// # Errors
 /// [`EngineError::Io`].
 pub fn forwarding(instance: &Instance) -> Result<Option<ProcessFile>, EngineError> {
-    let path = instance.forward_file();
-    let file: Option<ProcessFile> = read_if_there(&path).context("read the file", &path)?;
-    Ok(file.filter(ProcessFile::is_alive))
+    Ok(read(instance)?.map(|file| file.process))
 }
 
 /// The Service that leads to any replica of a role that is ready.
@@ -41,16 +78,16 @@ fn balanced(role: Role) -> String {
 }
 
 /// The ports of an instance: of each role that has pages or takes requests from outside, and of these further Services.
-fn targets(instance: &Instance, further: &BTreeMap<String, u16>) -> Vec<Target> {
-    let local = |port: u16| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+fn targets(port_offset: u16, further: &BTreeMap<String, u16>) -> Vec<Target> {
+    let local = |port: u16| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.saturating_add(port_offset));
     let roles = Role::ALL.into_iter().filter(|role| role.is_public());
     let roles = roles.map(|role| Target {
-        local: local(instance.port(role)),
+        local: local(role.default_port()),
         service: balanced(role),
         port: role.default_port(),
     });
     let further = further.iter().map(|(service, port)| Target {
-        local: local(port.saturating_add(instance.port_offset)),
+        local: local(*port),
         service: service.clone(),
         port: *port,
     });
@@ -73,31 +110,48 @@ pub async fn forward(
         path,
         source: std::io::ErrorKind::NotFound.into(),
     })?;
-    let cluster = connect(file.kubeconfig.as_deref(), Some(&file.context)).await?;
-    let targets = targets(instance, further);
+    let cluster = file.connect().await?;
+    let targets = targets(file.port_offset, further);
     let forwards = Forwards::listen(&cluster, &file.namespace, &targets).await?;
     let ports = Role::ALL.into_iter().filter(|role| role.is_public());
-    let ports = ports.map(|role| (role, instance.port(role))).collect();
-    let process = ProcessFile::of_this_process(NAME, Ipv4Addr::LOCALHOST.into(), ports);
+    let port = |role: Role| role.default_port().saturating_add(file.port_offset);
+    let ports = ports.map(|role| (role, port(role))).collect();
+    let told = ForwardFile {
+        process: ProcessFile::of_this_process(NAME, Ipv4Addr::LOCALHOST.into(), ports),
+        to: Destination::of(&file),
+    };
     let path = instance.forward_file();
-    process.write(&path).context("write the file", &path)?;
+    let written = serde_json::to_vec_pretty(&told).map_err(std::io::Error::from);
+    written
+        .and_then(|bytes| write_atomically(&path, &bytes))
+        .context("write the file", &path)?;
     let stop_file = instance.stop_file();
     tokio::select! {
         () = forwards.run(tell) => {}
         () = platform::stop_requested(&stop_file) => {}
     }
-    process.remove(&path).context("remove the file", &path)
+    match read(instance)? {
+        Some(there) if there.process.pid != told.process.pid => Ok(()),
+        _ => remove_if_there(&path).context("remove the file", &path),
+    }
 }
 
-/// Starts the process that forwards ports, where none lives, and waits until it listens.
+/// Starts the process that forwards ports as this file has it, where none does, and waits until it listens. The caller holds the lock of the
+/// instance.
 ///
 /// # Errors
 /// [`EngineError::CrashedOnStart`] with what it said, and [`EngineError::Io`].
-pub async fn start(instance: &Instance, program: &Path) -> Result<ProcessFile, EngineError> {
-    if let Some(process) = forwarding(instance)? {
-        return Ok(process);
+pub(super) async fn start(
+    instance: &Instance,
+    file: &ClusterFile,
+    program: &Path,
+) -> Result<ProcessFile, EngineError> {
+    match read(instance)? {
+        Some(there) if there.to == Destination::of(file) => return Ok(there.process),
+        Some(_) => drop(stop(instance).await?),
+        None => {}
     }
-    let mut launched = Launched::new(instance, program)?;
+    let mut launched = Launched::new(instance, file, program)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(process) = forwarding(instance)? {
@@ -113,11 +167,21 @@ pub async fn start(instance: &Instance, program: &Path) -> Result<ProcessFile, E
     }
 }
 
-/// Ends the process that forwards ports. Tells whether there was one.
+/// The first port of a role that somebody else has; none where all are free, or are forwarded already.
+pub(super) fn taken(instance: &Instance) -> Result<Option<(Role, u16)>, EngineError> {
+    if read(instance)?.is_some() {
+        return Ok(None);
+    }
+    let public = instance.ports().into_iter().filter(|(role, _)| role.is_public());
+    let mut taken = public.filter(|(_, port)| !ports::is_free(Ipv4Addr::LOCALHOST.into(), *port));
+    Ok(taken.next())
+}
+
+/// Ends the process that forwards ports. Tells whether there was one. The caller holds the lock of the instance.
 ///
 /// # Errors
 /// [`EngineError::Unstoppable`] and [`EngineError::Io`].
-pub async fn stop(instance: &Instance) -> Result<bool, EngineError> {
+pub(super) async fn stop(instance: &Instance) -> Result<bool, EngineError> {
     let path = instance.forward_file();
     let Some(process) = forwarding(instance)? else {
         remove_if_there(&path).context("remove the file", &path)?;
@@ -151,7 +215,7 @@ struct Launched {
 }
 
 impl Launched {
-    fn new(instance: &Instance, program: &Path) -> Result<Self, EngineError> {
+    fn new(instance: &Instance, file: &ClusterFile, program: &Path) -> Result<Self, EngineError> {
         let directory = instance.directory();
         std::fs::create_dir_all(&directory).context("create the directory", &directory)?;
         platform::make_private(&directory).context("restrict the directory", &directory)?;
@@ -162,7 +226,7 @@ impl Launched {
         command
             .args(["forward", "--background"])
             .args(["--instance", instance.name.as_str()])
-            .args(["--port-offset", &instance.port_offset.to_string()])
+            .args(["--port-offset", &file.port_offset.to_string()])
             .env(odd_contracts::names::env::HOME, instance.home.path())
             .stdin(Stdio::null())
             .stdout(log)

@@ -1,5 +1,7 @@
 //! The objects of an instance in a cluster, found by their labels: what was made once is found even where these manifests have it no more.
 
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use kube::api::ListParams;
 
 use super::cluster::{Cluster, ClusterError, Kinds, ObjectRef};
@@ -26,6 +28,40 @@ const KEEPERS: [&str; 3] = ["Namespace", "PersistentVolumeClaim", "Secret"];
 /// Whether the loss of an object is a loss of data.
 pub(super) fn keeps_data(object: &ObjectRef) -> bool {
     KEEPERS.contains(&object.kind.as_str())
+}
+
+/// Whose a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// It is not there.
+    Nobody,
+    /// It was made for the instance of this name, from here or from elsewhere.
+    Instance,
+    /// It was made by somebody else.
+    Other,
+}
+
+/// Whose the namespace of an instance is.
+///
+/// # Errors
+/// Where the cluster does not tell.
+pub(super) async fn owner(
+    cluster: &Cluster,
+    namespace: &str,
+    instance: &InstanceName,
+) -> Result<Owner, ClusterError> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client().clone());
+    let found = namespaces.get_metadata_opt(namespace).await;
+    let found = found.map_err(|error| ClusterError::of(format!("read namespace/{namespace}"), &error))?;
+    let Some(found) = found else {
+        return Ok(Owner::Nobody);
+    };
+    let labels = found.metadata.labels.unwrap_or_default();
+    let is = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
+    Ok(match is(MANAGED_BY, "odd") && is(INSTANCE, instance.as_str()) {
+        true => Owner::Instance,
+        false => Owner::Other,
+    })
 }
 
 /// The objects of an instance in its namespace, the namespace itself not among them.

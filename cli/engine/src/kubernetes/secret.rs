@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::Api;
+use kube::api::ListParams;
 use odd_contracts::names::env;
 use serde_json::json;
 
@@ -28,6 +29,14 @@ const RANDOM: [&str; 9] = [
     env::WEB_TOKEN,
 ];
 
+/// What the data in volumes is locked with.
+const OF_DATA: [&str; 4] = [
+    "MONGO_PASSWORD",
+    "POSTGRES_PASSWORD",
+    "RABBITMQ_PASSWORD",
+    "REDIS_PASSWORD",
+];
+
 /// The values of the Secret, by their keys. `Debug` shows the keys only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Secrets(BTreeMap<String, String>);
@@ -42,9 +51,21 @@ impl Secrets {
     /// Those that are in the cluster, completed by what is missing: to make others in their place would lock the roles out of the data.
     ///
     /// # Errors
-    /// Where the cluster does not tell, or the system has no randomness.
+    /// Where the cluster does not tell, or the system has no randomness; [`ClusterError::PasswordsLost`] where there are volumes that only
+    /// lost passwords open.
     pub(super) async fn of(cluster: &Cluster, namespace: &str) -> Result<Self, EngineError> {
-        Self::completed(present(cluster, namespace).await?)
+        let present = present(cluster, namespace).await?;
+        let missing = OF_DATA.into_iter().find(|key| !present.contains_key(*key));
+        if let Some(missing) = missing
+            && has_volumes(cluster, namespace).await?
+        {
+            let lost = ClusterError::PasswordsLost {
+                namespace: namespace.to_owned(),
+                missing: missing.to_owned(),
+            };
+            return Err(lost.into());
+        }
+        Self::completed(present)
     }
 
     fn completed(mut present: BTreeMap<String, String>) -> Result<Self, EngineError> {
@@ -113,6 +134,14 @@ fn addresses(secrets: &BTreeMap<String, String>) -> [(&'static str, String); 5] 
         ),
         (env::REDIS_URL, format!("redis://:{redis}@redis:6379/0")),
     ]
+}
+
+async fn has_volumes(cluster: &Cluster, namespace: &str) -> Result<bool, ClusterError> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(cluster.client().clone(), namespace);
+    let listed = claims.list_metadata(&ListParams::default()).await;
+    let listed =
+        listed.map_err(|error| ClusterError::of(format!("list the volumes of {namespace}"), &error))?;
+    Ok(!listed.items.is_empty())
 }
 
 /// Those of the cluster; none where there is no such Secret.

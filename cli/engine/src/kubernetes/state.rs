@@ -7,6 +7,7 @@ use odd_contracts::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Image;
+use super::cluster::{Cluster, ClusterError, connect};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
 use crate::platform;
@@ -24,6 +25,12 @@ pub struct ClusterFile {
     pub context: String,
     /// The kubeconfig, where it is not the user's usual one.
     pub kubeconfig: Option<PathBuf>,
+    /// Address of the server.
+    pub server: String,
+    /// What tells the cluster from every other one, where it was told.
+    pub cluster_uid: Option<String>,
+    /// Added to every port that is forwarded.
+    pub port_offset: u16,
     /// Namespace of the instance.
     pub namespace: String,
     /// Version of the build that started it.
@@ -49,6 +56,30 @@ impl ClusterFile {
     pub fn of(instance: &Instance) -> Result<Option<Self>, EngineError> {
         let path = instance.cluster_file();
         read_if_there(&path).context("read the cluster file", &path)
+    }
+
+    /// The cluster of this file, where its context still means that one.
+    ///
+    /// # Errors
+    /// Those of [`connect`], and [`ClusterError::AnotherCluster`].
+    pub async fn connect(&self) -> Result<Cluster, ClusterError> {
+        let cluster = connect(self.kubeconfig.as_deref(), Some(&self.context)).await?;
+        match self.is_of(&cluster) {
+            true => Ok(cluster),
+            false => Err(ClusterError::AnotherCluster {
+                context: self.context.clone(),
+                before: self.server.clone(),
+                now: cluster.server,
+            }),
+        }
+    }
+
+    /// Whether it speaks of this cluster. One that was given another address is still the same.
+    pub fn is_of(&self, cluster: &Cluster) -> bool {
+        match (&self.cluster_uid, &cluster.uid) {
+            (Some(before), Some(now)) => before == now,
+            _ => self.server == cluster.server,
+        }
     }
 
     /// Makes this the one of an instance.

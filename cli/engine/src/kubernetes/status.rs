@@ -7,7 +7,7 @@ use kube::Api;
 use serde::Serialize;
 
 use super::ClusterFile;
-use super::cluster::{self, Cluster, ClusterError, Event, LogOptions, ObjectRef, Part, connect};
+use super::cluster::{self, Cluster, ClusterError, Event, LogOptions, ObjectRef, Part};
 use super::variant::{INSTANCE, MANAGED_BY};
 use crate::error::EngineError;
 use crate::instance::Instance;
@@ -53,7 +53,7 @@ pub fn log_options(apps: Vec<String>, tail: Option<i64>, follow: bool) -> LogOpt
 /// # Errors
 /// [`EngineError::Cluster`] where it does not tell.
 pub async fn status(instance: &Instance, file: &ClusterFile) -> Result<ClusterStatus, EngineError> {
-    let cluster = connect(file.kubeconfig.as_deref(), Some(&file.context)).await?;
+    let cluster = file.connect().await?;
     let parts = cluster::parts(&cluster, &file.namespace, &labels(instance)).await?;
     Ok(ClusterStatus {
         context: cluster.context,
@@ -83,10 +83,16 @@ pub async fn restart(
         });
     };
     let _lock = InstanceLock::take(instance, LOCK_PATIENCE, waiting).await?;
-    let cluster = connect(file.kubeconfig.as_deref(), Some(&file.context)).await?;
+    let cluster = file.connect().await?;
     let there = cluster::parts(&cluster, &file.namespace, &labels(instance)).await?;
     let objects: Vec<ObjectRef> = there.into_iter().map(|part| part.object).collect();
     let chosen = chosen(&objects, services)?;
+    if chosen.is_empty() {
+        return Err(ClusterError::NotThere {
+            namespace: file.namespace.clone(),
+        }
+        .into());
+    }
     for object in &chosen {
         roll(&cluster, &file.namespace, object).await?;
     }

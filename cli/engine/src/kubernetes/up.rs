@@ -1,7 +1,7 @@
 //! Starting an instance in a cluster.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use odd_contracts::names::env;
@@ -10,7 +10,8 @@ use odd_contracts::{Timestamp, VERSION};
 use super::cluster::{
     self, ApplyOptions, Cluster, ClusterError, Event, Object, ObjectRef, Step, connect, objects,
 };
-use super::members::{keeps_data, members};
+use super::forwarding;
+use super::members::{Owner, keeps_data, members, owner};
 use super::secret::Secrets;
 use super::variant::{Image, Variant};
 use super::{ClusterFile, Renderer, Tree};
@@ -18,7 +19,7 @@ use crate::compose::Source;
 use crate::error::EngineError;
 use crate::instance::Instance;
 use crate::lock::InstanceLock;
-use crate::web_token;
+use crate::{ports, web_token};
 
 /// Time that another command may take that starts or stops the same instance.
 const LOCK_PATIENCE: Duration = Duration::from_secs(300);
@@ -57,7 +58,8 @@ pub struct Prepared {
     options: UpOptions,
     namespace: String,
     objects: Vec<Object>,
-    token: Option<String>,
+    /// Whether the namespace is there already.
+    pub joins: bool,
     /// What is done with each object.
     pub steps: Vec<Step>,
     /// Objects of an earlier start that are wanted no more.
@@ -81,8 +83,13 @@ pub async fn prepare(
         version: cluster.version.clone(),
     });
     let namespace = Variant::namespace(&instance.name);
+    let owner = owner(&cluster, &namespace, &instance.name).await?;
+    if owner == Owner::Other {
+        return Err(ClusterError::ForeignNamespace { namespace }.into());
+    }
     let secrets = Secrets::of(&cluster, &namespace).await?;
     let mut wanted = rendered(instance, options).await?;
+    check_scale(&wanted, &options.scale)?;
     wanted.push(secrets.object(&instance.name, &namespace)?);
     wanted.sort_by(Object::in_order);
     let force = ApplyOptions { force: options.force };
@@ -91,7 +98,7 @@ pub async fn prepare(
     leftovers.retain(|object| !keeps_data(object) && !wanted.iter().any(|it| it.reference.is_of(object)));
     tell(Event::Planned { steps: steps.clone() });
     Ok(Prepared {
-        token: secrets.get(env::WEB_TOKEN).map(str::to_owned),
+        joins: owner == Owner::Instance,
         instance: instance.clone(),
         options: options.clone(),
         objects: wanted,
@@ -118,6 +125,20 @@ async fn rendered(instance: &Instance, options: &UpOptions) -> Result<Vec<Object
     };
     let rendered = renderer.render(folder.path()).await?;
     Ok(objects(rendered.documents)?)
+}
+
+/// Databases and the broker keep what they have in volumes of their own: two of them would be two that know nothing of each other.
+fn check_scale(objects: &[Object], scale: &BTreeMap<String, u32>) -> Result<(), ClusterError> {
+    let deployments = objects.iter().map(|object| &object.reference);
+    let deployments = deployments.filter(|reference| reference.kind == "Deployment");
+    let known: Vec<String> = deployments.map(|reference| reference.name.clone()).collect();
+    match scale.keys().find(|name| !known.contains(name)) {
+        Some(name) => Err(ClusterError::NotScalable {
+            name: name.clone(),
+            known,
+        }),
+        None => Ok(()),
+    }
 }
 
 fn check_version(cluster: &Cluster) -> Result<(), ClusterError> {
@@ -162,13 +183,17 @@ impl Prepared {
         !self.leftovers.is_empty() || !self.steps.iter().all(kept)
     }
 
-    /// Applies everything, removes what is wanted no more, and waits until every pod is ready.
+    /// Applies everything, waits until every pod is ready, removes what is wanted no more, and forwards ports by a process of `program`.
     ///
     /// Dropping the future (because of Ctrl-C) leaves what was applied so far: `up` completes it, `down` removes it.
     ///
     /// # Errors
     /// [`EngineError::Cluster`], [`EngineError::Busy`] and [`EngineError::Io`].
-    pub async fn carry_out(&self, tell: &(impl Fn(Event) + Sync)) -> Result<Up, EngineError> {
+    pub async fn carry_out(
+        &self,
+        program: Option<&Path>,
+        tell: &(impl Fn(Event) + Sync),
+    ) -> Result<Up, EngineError> {
         let begin = Instant::now();
         let waiting = || {
             tell(Event::Notice {
@@ -176,15 +201,24 @@ impl Prepared {
             });
         };
         let _lock = InstanceLock::take(&self.instance, LOCK_PATIENCE, waiting).await?;
+        if program.is_some()
+            && let Some((role, port)) = forwarding::taken(&self.instance)?
+        {
+            return Err(EngineError::PortTaken {
+                role,
+                port,
+                holder: ports::holder(&self.instance.home, port),
+                free_offset: ports::free_offset(&self.instance),
+            });
+        }
         let file = self.file()?;
         // What has to be known even when this command does not come to its end.
         file.save(&self.instance)?;
-        web_token::remember(&self.instance, self.token.as_deref())?;
+        let objects = self.objects_with_secrets().await?;
         let force = ApplyOptions {
             force: self.options.force,
         };
-        let applied = cluster::apply(&self.cluster, &self.objects, force, tell).await?;
-        cluster::remove(&self.cluster, &self.leftovers, REMOVAL, tell).await?;
+        let applied = cluster::apply(&self.cluster, &objects, force, tell).await?;
         let workloads = self.workloads();
         cluster::wait(
             &self.cluster,
@@ -194,11 +228,30 @@ impl Prepared {
             tell,
         )
         .await?;
+        // Pods of before were made with what goes now, and might have been started again until here.
+        cluster::remove(&self.cluster, &self.leftovers, REMOVAL, tell).await?;
+        if let Some(program) = program {
+            forwarding::start(&self.instance, &file, program).await?;
+        }
         Ok(Up {
             changed: applied.iter().any(|applied| applied.changed) || !self.leftovers.is_empty(),
             took: begin.elapsed(),
             file,
         })
+    }
+
+    /// The objects, with the Secret as it has to be now: another command may have made it since they were planned.
+    async fn objects_with_secrets(&self) -> Result<Vec<Object>, EngineError> {
+        let secrets = Secrets::of(&self.cluster, &self.namespace).await?;
+        web_token::remember(&self.instance, secrets.get(env::WEB_TOKEN))?;
+        let secret = secrets.object(&self.instance.name, &self.namespace)?;
+        let mut objects = self.objects.clone();
+        for object in &mut objects {
+            if object.reference == secret.reference {
+                object.clone_from(&secret);
+            }
+        }
+        Ok(objects)
     }
 
     /// The objects that have pods.
@@ -211,12 +264,15 @@ impl Prepared {
 
     fn file(&self) -> Result<ClusterFile, EngineError> {
         let before = ClusterFile::of(&self.instance)?;
-        let same = before.filter(|file| file.up && file.context == self.cluster.context);
+        let same = before.filter(|file| file.up && file.is_of(&self.cluster));
         Ok(ClusterFile {
             version: ClusterFile::VERSION,
             up: true,
             context: self.cluster.context.clone(),
             kubeconfig: self.options.kubeconfig.clone(),
+            server: self.cluster.server.clone(),
+            cluster_uid: self.cluster.uid.clone(),
+            port_offset: self.instance.port_offset,
             namespace: self.namespace.clone(),
             release: VERSION.to_owned(),
             started_at: same.as_ref().map_or_else(Timestamp::now, |file| file.started_at),

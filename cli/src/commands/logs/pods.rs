@@ -22,9 +22,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error
             .hint(format!("odd up{} --engine kubernetes", of_instance(name))));
     };
     let failed = |error| Error::from_engine(action.clone(), EngineError::Cluster(Box::new(error)), name);
-    let cluster = cluster::connect(file.kubeconfig.as_deref(), Some(&file.context))
-        .await
-        .map_err(failed)?;
+    let cluster = file.connect().await.map_err(failed)?;
     let tail = i64::try_from(args.tail.unwrap_or(TAIL)).unwrap_or(i64::MAX);
     let options = kubernetes::log_options(args.services, Some(tail), args.follow);
     let mut lines = cluster::logs(&cluster, &file.namespace, &options)

@@ -35,6 +35,8 @@ impl Choice {
     }
 }
 
+/// Why an engine is the one, where nothing was asked for.
+const DATA: &str = "the instance has its data there";
 /// Time that looking for an engine and its images may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -61,8 +63,12 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
         (Some(asked), _) => Choice::asked(asked),
         (None, Some(running)) => Choice::because(running, "the instance runs on it"),
         (None, None) => match (for_engine(args), present.engine()) {
+            // Most flags of Docker are of a cluster too.
+            (Some(_), Some(Engine::Kubernetes)) if args.docker.only_here().is_none() => {
+                Choice::because(Engine::Kubernetes, DATA)
+            }
             (Some((engine, flag)), _) => Choice::because(engine, format!("{flag} is for it")),
-            (None, Some(last)) => Choice::because(last, "the instance has its data there"),
+            (None, Some(last)) => Choice::because(last, DATA),
             (None, None) => return first(context, origin == Origin::Default).await,
         },
     };

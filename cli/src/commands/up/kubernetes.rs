@@ -1,13 +1,14 @@
 //! Starting an instance in a Kubernetes cluster.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_engine::compose::Source;
 use odd_engine::kubernetes::cluster::{Event, ObjectRef, Step};
-use odd_engine::kubernetes::{self, ClusterFile, Prepared, Up, UpOptions, forwarding};
-use odd_engine::platform;
+use odd_engine::kubernetes::{self, ClusterFile, Prepared, Up, UpOptions};
+use odd_engine::{Instance, platform};
 use serde::Serialize;
 
 use super::choose::Choice;
@@ -20,6 +21,7 @@ use crate::exit::ExitCode;
 use crate::format;
 use crate::pages::{self, Page};
 use crate::prompt::CursorGuard;
+use crate::settings::Origin;
 
 /// The profile of administrative pages, the only one there is.
 const TOOLS: &str = "tools";
@@ -55,7 +57,10 @@ pub(super) async fn run(
     limit: Duration,
 ) -> Result<ExitCode, Error> {
     let printer = &context.printer;
+    refuse_another(context, args)?;
     let options = wanted(context, args, limit)?;
+    let instance = placed(context);
+    let program = super::program()?;
     let board = Mutex::new(Board::new(printer, choice.why.clone()));
     let stream = printer.form() == OutputForm::Ndjson;
     let tell = |event: Event| {
@@ -67,9 +72,11 @@ pub(super) async fn run(
         }
     };
     let work = async {
-        let prepared = kubernetes::prepare(&context.instance, &options, &tell)
+        let prepared = kubernetes::prepare(&instance, &options, &tell)
             .await
             .map_err(|error| failed(context, error))?;
+        // Nothing may turn where somebody is asked, or reads.
+        finish(&board);
         if args.docker.dry_run {
             answer(context, &prepared, None)?;
             return Ok(ExitCode::Ok);
@@ -78,14 +85,12 @@ pub(super) async fn run(
             printer.note("nothing was changed");
             return Ok(ExitCode::Failed);
         }
-        let carried = prepared.carry_out(&tell).await;
         if let Ok(mut board) = board.lock() {
-            board.finish();
+            board.resume();
         }
+        let carried = prepared.carry_out(Some(&program), &tell).await;
+        finish(&board);
         let up = carried.map_err(|error| failed(context, error))?;
-        let program = super::program()?;
-        let forwarded = forwarding::start(&context.instance, &program).await;
-        forwarded.map_err(|error| failed(context, error))?;
         answer(context, &prepared, Some(&up))?;
         Ok(ExitCode::Ok)
     };
@@ -101,6 +106,55 @@ pub(super) async fn run(
             Ok(ExitCode::Interrupted)
         }
     }
+}
+
+fn finish(board: &Mutex<Board>) {
+    if let Ok(mut board) = board.lock() {
+        board.finish();
+    }
+}
+
+/// An instance is in one cluster: in another one, nobody would find what it left.
+fn refuse_another(context: &Context, args: &Args) -> Result<(), Error> {
+    let (Some(file), Some(asked)) = (context.cluster().filter(|file| file.up), &args.cluster.context) else {
+        return Ok(());
+    };
+    if file.context == *asked {
+        return Ok(());
+    }
+    let of = of_instance(context.instance_name());
+    let action = format!("start the instance {}", context.instance_name());
+    let reason = format!(
+        "it is in the cluster of context {}, and {asked} is asked for",
+        file.context
+    );
+    Err(Error::because(action, reason)
+        .code(ExitCode::Prerequisite)
+        .hint(format!(
+            "odd down{of} && odd up{of} --context {asked}   (or another instance: --instance NAME)"
+        )))
+}
+
+/// The instance at the ports that it has, where nothing else is asked for.
+fn placed(context: &Context) -> Instance {
+    let mut instance = context.instance.clone();
+    if context.settings.port_offset.origin == Origin::Default
+        && let Some(file) = context.cluster().filter(|file| file.up)
+    {
+        instance.port_offset = file.port_offset;
+    }
+    instance
+}
+
+/// The kubeconfig that was named, which later commands take whatever is named then; none where several are, or the usual one.
+fn kubeconfig() -> Option<PathBuf> {
+    let named = std::env::var_os("KUBECONFIG").filter(|named| !named.is_empty())?;
+    let mut paths = std::env::split_paths(&named);
+    let first = paths.next()?;
+    paths
+        .next()
+        .is_none()
+        .then(|| std::path::absolute(&first).unwrap_or(first))
 }
 
 /// What is asked for, on top of what the running instance was asked for: `up` again without flags changes nothing.
@@ -127,7 +181,10 @@ fn wanted(context: &Context, args: &Args, limit: Duration) -> Result<UpOptions, 
             .context
             .clone()
             .or_else(|| file.map(|file| file.context.clone())),
-        kubeconfig: file.and_then(|file| file.kubeconfig.clone()),
+        kubeconfig: file
+            .filter(|file| file.up)
+            .and_then(|file| file.kubeconfig.clone())
+            .or_else(kubeconfig),
         source: args
             .docker
             .project_dir
@@ -145,7 +202,7 @@ fn wanted(context: &Context, args: &Args, limit: Duration) -> Result<UpOptions, 
 /// Whether the cluster may be changed: asked before the first change of it by this instance.
 async fn may_change(context: &Context, args: &Args, prepared: &Prepared) -> Result<bool, Error> {
     let cluster = prepared.cluster();
-    let known = |file: &ClusterFile| file.context == cluster.context;
+    let known = |file: &ClusterFile| file.up && file.is_of(cluster);
     if args.cluster.yes || !prepared.changes_anything() || context.cluster().is_some_and(known) {
         return Ok(true);
     }
@@ -159,8 +216,12 @@ async fn may_change(context: &Context, args: &Args, prepared: &Prepared) -> Resu
                 cluster.context
             )));
     }
+    let there = match prepared.joins {
+        true => " (which is there, started from elsewhere or before)",
+        false => "",
+    };
     let question = format!(
-        "Put the instance {} into the cluster of context {} ({}), namespace {}?",
+        "Put the instance {} into the cluster of context {} ({}), namespace {}{there}?",
         context.instance_name(),
         cluster.context,
         cluster.server,
@@ -187,11 +248,12 @@ fn failed(context: &Context, error: odd_engine::EngineError) -> Error {
 /// Prints what was done, or what would be done.
 fn answer(context: &Context, prepared: &Prepared, up: Option<&Up>) -> Result<(), Error> {
     let printer = &context.printer;
-    let pages = pages::of_cluster(&context.instance, up.is_some_and(|up| up.file.tools));
+    let offset = up.map_or(context.instance.port_offset, |up| up.file.port_offset);
+    let pages = pages::of_cluster(offset, up.is_some_and(|up| up.file.tools));
     let took = up.map(|up| up.took).unwrap_or_default();
     if printer.is_json() {
         let roles = Role::ALL.into_iter().filter(|role| role.is_public());
-        let url = |role| format!("http://127.0.0.1:{}", context.instance.port(role));
+        let url = |role: Role| format!("http://127.0.0.1:{}", role.default_port().saturating_add(offset));
         return printer.json(&Answer {
             event: (printer.form() == OutputForm::Ndjson).then_some("answer"),
             version: 1,

@@ -31,11 +31,9 @@ pub(super) struct Board {
 impl Board {
     /// Nothing has happened yet. `why` tells why this engine was chosen.
     pub(super) fn new(printer: &Printer, why: Option<String>) -> Self {
-        let bar = printer.progress(0, "asking the cluster");
-        bar.enable_steady_tick(TICK);
         Self {
             printer: printer.clone(),
-            bar,
+            bar: spinner(printer, "asking the cluster"),
             why,
             ready: BTreeSet::new(),
             waiting: BTreeMap::new(),
@@ -77,6 +75,11 @@ impl Board {
     /// Clears the bar.
     pub(super) fn finish(&mut self) {
         self.bar.finish_and_clear();
+    }
+
+    /// Goes on after it was finished.
+    pub(super) fn resume(&mut self) {
+        self.bar = spinner(&self.printer, "applying");
     }
 
     fn note(&self, line: &str) {
@@ -121,6 +124,12 @@ impl Board {
             }
         });
     }
+}
+
+fn spinner(printer: &Printer, what: &'static str) -> ProgressBar {
+    let bar = printer.progress(0, what);
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
 /// `58 to create, 2 to change, 10 as they shall be`.

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
+use kube::{Api, Client, Config};
+use tokio::time::timeout;
 
 use super::ClusterError;
 
@@ -21,6 +23,8 @@ pub struct Cluster {
     pub server: String,
     /// Version of its server, such as `v1.37.0`.
     pub version: String,
+    /// What tells the cluster from every other one: the uid of its namespace `kube-system`. None where that may not be read.
+    pub uid: Option<String>,
 }
 
 impl Cluster {
@@ -30,8 +34,8 @@ impl Cluster {
     }
 }
 
-/// The cluster of a context, or of the current one. The kubeconfig is the one of this path, else the one of `KUBECONFIG` or of the home
-/// directory, as for kubectl.
+/// The cluster of a context, or of the current one. The kubeconfig is the one of this path, else those of `KUBECONFIG`, else the one of
+/// the home directory.
 ///
 /// # Errors
 /// Where there is no such context, or its server does not answer or does not take the credentials.
@@ -51,12 +55,20 @@ pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result
         reason: crate::error::chain(&error),
     })?;
     let version = version(&client, &context, &server).await?;
+    let uid = uid(&client).await;
     Ok(Cluster {
         client,
         context,
         server,
         version,
+        uid,
     })
+}
+
+async fn uid(client: &Client) -> Option<String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let asked = timeout(PATIENCE, namespaces.get_metadata("kube-system")).await;
+    asked.ok()?.ok()?.metadata.uid
 }
 
 fn read(path: Option<&Path>) -> Result<Kubeconfig, ClusterError> {
@@ -103,7 +115,7 @@ async fn version(client: &Client, context: &str, server: &str) -> Result<String,
         server: server.to_owned(),
         reason,
     };
-    let asked = tokio::time::timeout(PATIENCE, client.apiserver_version()).await;
+    let asked = timeout(PATIENCE, client.apiserver_version()).await;
     let Ok(answer) = asked else {
         return Err(unreachable(format!("no answer within {} s", PATIENCE.as_secs())));
     };

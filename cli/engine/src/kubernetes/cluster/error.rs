@@ -76,6 +76,42 @@ pub enum ClusterError {
         /// Version of the server.
         version: String,
     },
+    /// A context means another cluster than before.
+    #[error(
+        "the context {context} means another cluster now: {now}, where the instance is in that of {before}"
+    )]
+    AnotherCluster {
+        /// The context.
+        context: String,
+        /// Address of the server that the instance was put into.
+        before: String,
+        /// Address of the server that the context means now.
+        now: String,
+    },
+    /// A namespace is there that was made by somebody else.
+    #[error("the namespace {namespace} is there, and was not made for this instance")]
+    ForeignNamespace {
+        /// Its name.
+        namespace: String,
+    },
+    /// The passwords to data that is there are gone.
+    #[error(
+        "the namespace {namespace} has volumes with data, and its Secret odd-secrets lacks {missing}, without which nobody gets at them"
+    )]
+    PasswordsLost {
+        /// The namespace.
+        namespace: String,
+        /// A key that is missing.
+        missing: String,
+    },
+    /// What cannot be there in any number.
+    #[error("{name} cannot be scaled; {} can", some(known))]
+    NotScalable {
+        /// The name.
+        name: String,
+        /// Deployments.
+        known: Vec<String>,
+    },
     /// The server is of a version that does not take the manifests.
     #[error("the cluster is of Kubernetes {version}, and {oldest} is needed")]
     TooOld {
@@ -100,7 +136,7 @@ pub enum ClusterError {
         /// What the server said.
         reason: String,
     },
-    /// Pods were not ready in time, or never will be.
+    /// Pods were not ready in time.
     #[error("not ready within {} s: {}", limit.as_secs(), waiting.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     NotReady {
         /// The limit.
@@ -109,6 +145,12 @@ pub enum ClusterError {
         waiting: Vec<Waiting>,
         /// What is the matter with pods.
         troubles: Vec<PodTrouble>,
+    },
+    /// Nothing of an instance is there.
+    #[error("nothing of the instance is in the namespace {namespace}")]
+    NotThere {
+        /// The namespace.
+        namespace: String,
     },
     /// An instance has no part of this name.
     #[error("there is no {name}; there are {known}")]
@@ -209,9 +251,11 @@ impl ClusterError {
                 "name one with KUBECONFIG, or take another engine: odd up --engine docker".to_owned()
             }
             Self::Kubeconfig { .. } => "kubectl config view   (it shows what was read)".to_owned(),
-            Self::NoContext { .. } => "kubectl config get-contexts   (it lists them)".to_owned(),
+            Self::NoContext { .. } => {
+                "kubectl config get-contexts   (it lists them); where the cluster is gone: odd down --forget".to_owned()
+            }
             Self::Unreachable { context, .. } => {
-                format!("kubectl --context {context} version   (it asks the same server)")
+                format!("kubectl --context {context} version   (it asks the same server); where it is gone: odd down --forget")
             }
             Self::Unauthorized { context, .. } => {
                 format!("log in to the cluster anew, then: kubectl --context {context} auth whoami")
@@ -222,6 +266,14 @@ impl ClusterError {
             Self::UnknownKind { .. } => {
                 "take a cluster of Kubernetes 1.30 or later; operators have to be installed first (k8s/README.md)".to_owned()
             }
+            Self::AnotherCluster { context, .. } => {
+                format!("kubectl config use-context {context}   (with the kubeconfig of before), or where that cluster is gone: odd down --forget")
+            }
+            Self::ForeignNamespace { .. } => "take another instance: odd up --instance NAME".to_owned(),
+            Self::PasswordsLost { .. } => {
+                "restore the Secret from where it is kept, or give the data up: odd down --volumes".to_owned()
+            }
+            Self::NotScalable { .. } => "odd up --scale processor=4".to_owned(),
             Self::TooOld { .. } => "take another cluster: kubectl config get-contexts lists them".to_owned(),
             Self::Conflict { .. } => {
                 "leave these fields to them, or take them over with --force-conflicts".to_owned()
@@ -230,6 +282,7 @@ impl ClusterError {
             Self::NotReady { .. } => {
                 "what the pods say stands above; `odd up` goes on from here, with --timeout longer".to_owned()
             }
+            Self::NotThere { .. } => "odd up".to_owned(),
             Self::NoSuchPart { .. } => "odd status   (it lists them)".to_owned(),
             Self::NotGone { .. } => {
                 "kubectl get events   (it shows what holds them); the same command again goes on".to_owned()

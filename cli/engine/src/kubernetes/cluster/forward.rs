@@ -1,4 +1,5 @@
-//! Ports of this machine that lead to pods: as `kubectl port-forward` does, but to a Service, and for longer than one pod lives.
+//! Ports of this machine that lead to pods: to any of a Service that is ready, and for longer than one pod lives. A client that closes its
+//! half of a connection gives up the answer: the way to a pod has no halves.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -12,7 +13,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::error::said;
 use super::symptom::stage;
@@ -150,16 +151,12 @@ impl Way {
     async fn carry(&self, mut socket: TcpStream) -> Result<(), ClusterError> {
         // Small answers of interactive pages go at once.
         let _ = socket.set_nodelay(true);
-        let deadline = Instant::now() + PATIENCE;
-        let (mut forwarder, port) = loop {
-            match self.reach().await {
-                Ok(reached) => break reached,
-                // No waiting gives a Service what it does not have.
-                Err(error @ ClusterError::NoSuchPort { .. }) => return Err(error),
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(_) => sleep(PAUSE).await,
-            }
+        let Ok(reached) = timeout(PATIENCE, self.reach_sometime()).await else {
+            return Err(ClusterError::NoReadyPod {
+                service: self.target.service.clone(),
+            });
         };
+        let (mut forwarder, port) = reached?;
         let Some(mut stream) = forwarder.take_stream(port) else {
             return Err(self.cannot("its port was not opened"));
         };
@@ -180,6 +177,18 @@ impl Way {
         // What came before the way ended is still delivered.
         let _ = timeout(REST, copied).await;
         ended.map_err(|error| self.cannot(chain(&error)))
+    }
+
+    /// Opens a way to a pod, as soon as one is ready.
+    async fn reach_sometime(&self) -> Result<(kube::api::Portforwarder, u16), ClusterError> {
+        loop {
+            match self.reach().await {
+                // No waiting gives a Service what it does not have.
+                Err(error @ ClusterError::NoSuchPort { .. }) => return Err(error),
+                Ok(reached) => return Ok(reached),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
     }
 
     /// Opens a way to one of the pods that are ready.

@@ -1,6 +1,6 @@
 //! What pods write, interleaved.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::pin::pin;
 
 use futures::{AsyncBufReadExt, Stream, StreamExt, TryStreamExt, future, stream};
@@ -63,12 +63,20 @@ pub async fn logs(
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
     let listed = pods.list(&ListParams::default().labels(&options.labels)).await;
     let listed = listed.map_err(|error| ClusterError::of(format!("list the pods of {namespace}"), &error))?;
+    let apps: BTreeSet<String> = listed.items.iter().filter_map(trouble::app).collect();
+    if let Some(name) = options.apps.iter().find(|name| !apps.contains(*name)) {
+        return Err(ClusterError::NoSuchPart {
+            name: name.clone(),
+            known: apps.into_iter().collect::<Vec<_>>().join(", "),
+        });
+    }
     if options.follow {
         return Ok(followed(pods, options.clone()).boxed());
     }
     let wanted: Vec<Pod> = listed.items.into_iter().filter(|pod| options.has(pod)).collect();
     let written = wanted.iter().map(|pod| whole(&pods, pod, options));
-    let mut lines: Vec<PodLine> = future::join_all(written).await.into_iter().flatten().collect();
+    let written = future::try_join_all(written).await?;
+    let mut lines: Vec<PodLine> = written.into_iter().flatten().collect();
     // Stable: lines of one pod that were received at once stay in their order.
     lines.sort_by_key(|line| line.at);
     Ok(stream::iter(lines).boxed())
@@ -83,13 +91,17 @@ fn params(options: &LogOptions) -> LogParams {
     }
 }
 
-/// What one pod wrote. One that has not begun has written nothing.
-async fn whole(pods: &Api<Pod>, pod: &Pod, options: &LogOptions) -> Vec<PodLine> {
-    let text = pods
-        .logs(&pod.name_any(), &params(options))
-        .await
-        .unwrap_or_default();
-    text.lines().map(|line| parsed(pod, line)).collect()
+/// What one pod wrote. One that has not begun has written nothing, and one that is gone is gone.
+async fn whole(pods: &Api<Pod>, pod: &Pod, options: &LogOptions) -> Result<Vec<PodLine>, ClusterError> {
+    let name = pod.name_any();
+    match pods.logs(&name, &params(options)).await {
+        Ok(text) => Ok(text.lines().map(|line| parsed(pod, line)).collect()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(Vec::new()),
+        Err(error) => Err(ClusterError::of(
+            format!("read the log of the pod {name}"),
+            &error,
+        )),
+    }
 }
 
 /// The node writes `2026-11-22T00:00:00.123456789Z the line`.

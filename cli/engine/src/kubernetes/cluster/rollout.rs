@@ -38,10 +38,10 @@ impl fmt::Display for Waiting {
 
 /// Waits until each of these Deployments and StatefulSets of a namespace runs as it was last applied. What happens to pods meanwhile is
 /// told; a pod that is stuck is told at once, with the reason, and waited for, since most reasons pass: the secret that it waits for is
-/// made, a node is added, the registry answers again.
+/// made, a node is added, the registry answers again. A pod of an earlier form may be stuck until the end.
 ///
 /// # Errors
-/// [`ClusterError::NotReady`] when the time is over, and earlier where a pod can never run.
+/// [`ClusterError::NotReady`] when the time is over.
 pub async fn wait(
     cluster: &Cluster,
     namespace: &str,
@@ -59,9 +59,6 @@ pub async fn wait(
                 None => return Err(board.not_ready(limit)),
             },
             () = &mut deadline => return Err(board.not_ready(limit)),
-        }
-        if board.is_hopeless() {
-            return Err(board.not_ready(limit));
         }
     }
     Ok(())
@@ -229,12 +226,6 @@ impl<'a, Tell: Fn(Event) + Sync> Board<'a, Tell> {
         self.workloads.values().all(Option::is_none)
     }
 
-    /// Whether a pod can never run as it is.
-    fn is_hopeless(&self) -> bool {
-        let mut troubles = self.troubles.values();
-        troubles.any(|trouble| is_final(&trouble.symptom))
-    }
-
     fn not_ready(&self, limit: Duration) -> ClusterError {
         ClusterError::NotReady {
             limit,
@@ -308,11 +299,6 @@ impl<'a, Tell: Fn(Event) + Sync> Board<'a, Tell> {
 fn is_same(known: &Symptom, new: &Symptom) -> bool {
     let of_image = |symptom: &Symptom| matches!(symptom.reason.as_str(), "ErrImagePull" | "ImagePullBackOff");
     known.container == new.container && (known.reason == new.reason || (of_image(known) && of_image(new)))
-}
-
-/// Whether no time and no other object mends it: the pod itself has to be another one.
-fn is_final(symptom: &Symptom) -> bool {
-    matches!(symptom.reason.as_str(), "InvalidImageName" | "ErrImageNeverPull")
 }
 
 #[cfg(test)]

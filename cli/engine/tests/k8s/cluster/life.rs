@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use odd_engine::compose::Source;
 use odd_engine::kubernetes::cluster::{Action, ClusterError};
 use odd_engine::kubernetes::{self, ClusterFile, ClusterStatus, DownOptions, Prepared, UpOptions, prepare};
@@ -89,7 +89,7 @@ impl Life<'_> {
         let told = Told::default();
         self.prepare()
             .await
-            .carry_out(&told.tell())
+            .carry_out(None, &told.tell())
             .await
             .unwrap()
             .changed
@@ -108,8 +108,9 @@ impl Life<'_> {
         let options = DownOptions {
             deadline: LONG,
             volumes,
+            forget: false,
         };
-        let down = kubernetes::down(&self.instance, &self.file(), &options, &told.tell()).await;
+        let down = kubernetes::down(&self.instance, &options, &told.tell()).await;
         let mut names: Vec<String> = down.unwrap().objects.iter().map(ToString::to_string).collect();
         names.retain(|name| !name.starts_with("configmap/odd-settings-"));
         names
@@ -190,6 +191,16 @@ async fn an_instance_is_started_changed_restarted_taken_out_and_started_again_wi
     assert!(life.up().await);
     assert_eq!(ready(&life.status().await), ["gateway 2/2", "postgres 1/1"]);
 
+    // A database is not scaled.
+    life.options.scale.insert("postgres".to_owned(), 2);
+    let told = Told::default();
+    let error = prepare(&life.instance, &life.options, &told.tell())
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.to_string(), "postgres cannot be scaled; gateway can");
+    life.options.scale.remove("postgres");
+
     let told = Told::default();
     let one = ["gateway".to_owned()];
     let restarted = kubernetes::restart(&life.instance, &life.file(), &one, LONG, &told.tell()).await;
@@ -208,8 +219,27 @@ async fn an_instance_is_started_changed_restarted_taken_out_and_started_again_wi
     );
     assert_eq!(life.kept().await, (1, 1), "passwords and data stay");
     assert!(!life.file().up);
+    assert_eq!(
+        life.down(false).await,
+        Vec::<String>::new(),
+        "nothing is left to remove"
+    );
     assert!(life.up().await);
     assert_eq!(life.kept().await, (1, 1));
+
+    // Without its Secret nobody gets at what is in the volumes: other passwords would only lock it for good.
+    let secrets: Api<Secret> = Api::namespaced(conversation.client().await, HERE);
+    secrets
+        .delete("odd-secrets", &DeleteParams::default())
+        .await
+        .unwrap();
+    let told = Told::default();
+    let error = prepare(&life.instance, &life.options, &told.tell())
+        .await
+        .err()
+        .unwrap();
+    let is_told = matches!(&error, EngineError::Cluster(error) if matches!(**error, ClusterError::PasswordsLost { .. }));
+    assert!(is_told, "{error}");
     let all = life.down(true).await;
     assert!(all.contains(&"namespace/odd-life".to_owned()), "{all:?}");
     assert_eq!(ClusterFile::of(&life.instance).unwrap(), None);
