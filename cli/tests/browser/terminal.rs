@@ -140,7 +140,7 @@ async fn a_session_that_was_left_by_its_key_ends_and_another_is_offered() {
 }
 
 #[tokio::test]
-async fn a_second_tab_takes_a_session_over_and_the_first_takes_it_back() {
+async fn a_second_tab_takes_a_session_over_and_the_first_begins_another() {
     bed::with("a_second_tab", &[], async |browser, odd| {
         open_terminal(browser, odd).await;
         wait_for_keyboard(browser).await;
@@ -162,16 +162,10 @@ async fn a_second_tab_takes_a_session_over_and_the_first_takes_it_back() {
         browser.go_to_tab(&first).await;
         browser.wait_for_text_in(CONNECTION, "⊘ goes on elsewhere").await;
         browser.wait_for_text("The session goes on elsewhere").await;
-        browser.click(BUTTON, "Take it back").await;
-        browser.wait_for_text_in(CONNECTION, "● connected").await;
-        wait_for_screen(browser, HELP).await;
-
-        browser.go_to_tab(&second).await;
-        browser.wait_for_text_in(CONNECTION, "⊘ goes on elsewhere").await;
         browser.click(BUTTON, "New session").await;
         browser.wait_for_text_in(CONNECTION, "● connected").await;
         wait_for_screen(browser, "healthy").await;
-        browser.go_to_tab(&first).await;
+        browser.go_to_tab(&second).await;
         browser.wait_for_text_in(CONNECTION, "● connected").await;
         wait_for_screen(browser, HELP).await;
     })
