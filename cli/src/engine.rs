@@ -3,7 +3,6 @@
 use odd_contracts::Role;
 use odd_contracts::ui::UiEngine;
 use odd_engine::docker::{self, Credentials, StackFile};
-use odd_engine::kubernetes::{self, ClusterFile, forwarding};
 use odd_engine::{Instance, ProcessFile, embedded};
 
 /// An engine of this build.
@@ -13,8 +12,6 @@ pub enum Engine {
     Embedded,
     /// Containers of a Docker engine.
     Docker,
-    /// Pods of a Kubernetes cluster.
-    Kubernetes,
 }
 
 impl Engine {
@@ -23,16 +20,6 @@ impl Engine {
         match self {
             Self::Embedded => embedded::NAME,
             Self::Docker => docker::NAME,
-            Self::Kubernetes => kubernetes::NAME,
-        }
-    }
-
-    /// Its name for people.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::Docker => "Docker",
-            Self::Kubernetes => "Kubernetes",
         }
     }
 
@@ -41,7 +28,6 @@ impl Engine {
         match self {
             Self::Embedded => UiEngine::Embedded,
             Self::Docker => UiEngine::Docker,
-            Self::Kubernetes => UiEngine::Kind,
         }
     }
 }
@@ -53,10 +39,6 @@ pub struct Present {
     pub process: Option<ProcessFile>,
     /// The stack that was started for it.
     pub stack: Option<StackFile>,
-    /// The cluster that it was put into last.
-    pub cluster: Option<ClusterFile>,
-    /// The process that forwards ports to that, where one lives.
-    pub forward: Option<ProcessFile>,
     /// Engines that it has data of, the one that was used last first.
     pub data: Vec<Engine>,
 }
@@ -68,8 +50,6 @@ impl Present {
         Self {
             process: process.filter(ProcessFile::is_alive),
             stack: StackFile::read(&instance.stack_file()).ok().flatten(),
-            cluster: ClusterFile::of(instance).ok().flatten(),
-            forward: forwarding::forwarding(instance).ok().flatten(),
             data: data(instance),
         }
     }
@@ -77,13 +57,7 @@ impl Present {
     /// The engine that it runs on now.
     pub fn running(&self) -> Option<Engine> {
         let process = self.process.as_ref().map(|_| Engine::Embedded);
-        let stack = self.stack.as_ref().map(|_| Engine::Docker);
-        let cluster = self
-            .cluster
-            .as_ref()
-            .filter(|file| file.up)
-            .map(|_| Engine::Kubernetes);
-        process.or(stack).or(cluster)
+        process.or(self.stack.as_ref().map(|_| Engine::Docker))
     }
 
     /// The engine that it runs on, or ran on last.
@@ -99,7 +73,7 @@ impl Present {
                 let port = stack.ports.get(role.name())?;
                 Some(format!("http://127.0.0.1:{port}"))
             }
-            (None, None) => self.forward.as_ref()?.url(role),
+            (None, None) => None,
         }
     }
 }
@@ -108,7 +82,6 @@ fn data(instance: &Instance) -> Vec<Engine> {
     let files = [
         (Engine::Embedded, instance.database()),
         (Engine::Docker, Credentials::file(instance)),
-        (Engine::Kubernetes, instance.cluster_file()),
     ];
     let mut found: Vec<_> = files
         .into_iter()

@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod client;
-mod cluster;
 mod compose_files;
 mod config;
 mod contracts;

@@ -29,8 +29,6 @@ const REQUEST: Duration = Duration::from_secs(10);
 pub(super) struct Stack {
     instance: Instance,
     docker: Option<Docker>,
-    /// Whether it is in a cluster, where only what is forwarded can be called.
-    in_cluster: bool,
     /// Roles that were stopped and not started again.
     stopped: Mutex<BTreeSet<Role>>,
 }
@@ -50,7 +48,6 @@ impl Stack {
         Ok(Self {
             instance: context.instance.clone(),
             docker,
-            in_cluster: context.cluster().is_some_and(|file| file.up),
             stopped: Mutex::default(),
         })
     }
@@ -59,7 +56,6 @@ impl Stack {
     pub(super) const fn engine(&self) -> Engine {
         match self.docker {
             Some(_) => Engine::Docker,
-            None if self.in_cluster => Engine::Kubernetes,
             None => Engine::Embedded,
         }
     }
@@ -67,10 +63,7 @@ impl Stack {
     /// Whether the role has a port on this machine.
     pub(super) fn publishes(&self, role: Role) -> bool {
         let file = self.docker.as_ref().map(|docker| &docker.file);
-        match file {
-            Some(file) => file.ports.contains_key(role.name()),
-            None => !self.in_cluster || role.is_public(),
-        }
+        file.is_none_or(|file| file.ports.contains_key(role.name()))
     }
 
     /// Port on this machine of a service of the stack, such as `alertmanager`.
