@@ -94,7 +94,7 @@ impl OutputForm {
     reason = "clap would show it in place of what the command says of itself"
 )]
 pub enum Command {
-    Up(commands::up::Args),
+    Up(Box<commands::up::Args>),
     Down(commands::down::Args),
     Status(commands::status::Args),
     Doctor(commands::doctor::Args),
@@ -113,6 +113,8 @@ pub enum Command {
     Serve(commands::serve::Args),
     Healthcheck(commands::healthcheck::Args),
     Export(commands::export::Args),
+    #[command(hide = true)]
+    Forward(commands::forward::Args),
     Contracts(commands::contracts::Args),
     Completions(commands::completions::Args),
     Config(commands::config::Args),
@@ -162,7 +164,7 @@ impl Command {
     /// Runs any other command.
     pub async fn run(self, context: &Context) -> Result<ExitCode, Error> {
         match self {
-            Self::Up(args) => commands::up::run(context, args).await,
+            Self::Up(args) => commands::up::run(context, *args).await,
             Self::Down(args) => commands::down::run(context, args).await,
             Self::Status(args) => commands::status::run(context, args).await,
             Self::Doctor(args) => commands::doctor::run(context, args).await,
@@ -174,6 +176,7 @@ impl Command {
             Self::Test(args) => commands::test::run(context, *args).await,
             Self::Verify(args) => commands::verify::run(context, args).await,
             Self::Export(args) => commands::export::run(context, args).await,
+            Self::Forward(args) => commands::forward::run(context, &args).await,
             Self::Logs(args) => commands::logs::run(context, args).await,
             Self::Restart(args) => commands::restart::run(context, args).await,
             Self::Serve(args) => commands::serve::run(context, args).await,

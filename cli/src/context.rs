@@ -7,6 +7,7 @@ use std::time::Duration;
 use odd_client::{ClientError, Gateway, HttpOptions, ReadModel};
 use odd_contracts::Role;
 use odd_engine::docker::StackFile;
+use odd_engine::kubernetes::ClusterFile;
 use odd_engine::ledger::LedgerWriter;
 use odd_engine::{Instance, ProcessFile};
 
@@ -83,10 +84,16 @@ impl Context {
         self.present().stack.as_ref()
     }
 
+    /// The cluster that the instance was put into last.
+    pub fn cluster(&self) -> Option<&ClusterFile> {
+        self.present().cluster.as_ref()
+    }
+
     /// The engine of the instance: what it runs on or ran on last, else what is set, else embedded.
     pub fn engine(&self) -> Engine {
         let set = match self.settings.engine.value {
             EngineChoice::Docker => Engine::Docker,
+            EngineChoice::Kubernetes => Engine::Kubernetes,
             EngineChoice::Auto | EngineChoice::Embedded => Engine::Embedded,
         };
         self.present().engine().unwrap_or(set)

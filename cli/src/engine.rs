@@ -3,6 +3,7 @@
 use odd_contracts::Role;
 use odd_contracts::ui::UiEngine;
 use odd_engine::docker::{self, Credentials, StackFile};
+use odd_engine::kubernetes::{self, ClusterFile, forwarding};
 use odd_engine::{Instance, ProcessFile, embedded};
 
 /// An engine of this build.
@@ -12,6 +13,8 @@ pub enum Engine {
     Embedded,
     /// Containers of a Docker engine.
     Docker,
+    /// Pods of a Kubernetes cluster.
+    Kubernetes,
 }
 
 impl Engine {
@@ -20,6 +23,16 @@ impl Engine {
         match self {
             Self::Embedded => embedded::NAME,
             Self::Docker => docker::NAME,
+            Self::Kubernetes => kubernetes::NAME,
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Docker => "Docker",
+            Self::Kubernetes => "Kubernetes",
         }
     }
 
@@ -28,6 +41,7 @@ impl Engine {
         match self {
             Self::Embedded => UiEngine::Embedded,
             Self::Docker => UiEngine::Docker,
+            Self::Kubernetes => UiEngine::Kind,
         }
     }
 }
@@ -39,6 +53,10 @@ pub struct Present {
     pub process: Option<ProcessFile>,
     /// The stack that was started for it.
     pub stack: Option<StackFile>,
+    /// The cluster that it was put into last.
+    pub cluster: Option<ClusterFile>,
+    /// The process that forwards ports to that, where one lives.
+    pub forward: Option<ProcessFile>,
     /// Engines that it has data of, the one that was used last first.
     pub data: Vec<Engine>,
 }
@@ -50,6 +68,8 @@ impl Present {
         Self {
             process: process.filter(ProcessFile::is_alive),
             stack: StackFile::read(&instance.stack_file()).ok().flatten(),
+            cluster: ClusterFile::of(instance).ok().flatten(),
+            forward: forwarding::forwarding(instance).ok().flatten(),
             data: data(instance),
         }
     }
@@ -57,7 +77,13 @@ impl Present {
     /// The engine that it runs on now.
     pub fn running(&self) -> Option<Engine> {
         let process = self.process.as_ref().map(|_| Engine::Embedded);
-        process.or(self.stack.as_ref().map(|_| Engine::Docker))
+        let stack = self.stack.as_ref().map(|_| Engine::Docker);
+        let cluster = self
+            .cluster
+            .as_ref()
+            .filter(|file| file.up)
+            .map(|_| Engine::Kubernetes);
+        process.or(stack).or(cluster)
     }
 
     /// The engine that it runs on, or ran on last.
@@ -73,7 +99,7 @@ impl Present {
                 let port = stack.ports.get(role.name())?;
                 Some(format!("http://127.0.0.1:{port}"))
             }
-            (None, None) => None,
+            (None, None) => self.forward.as_ref()?.url(role),
         }
     }
 }
@@ -82,6 +108,7 @@ fn data(instance: &Instance) -> Vec<Engine> {
     let files = [
         (Engine::Embedded, instance.database()),
         (Engine::Docker, Credentials::file(instance)),
+        (Engine::Kubernetes, instance.cluster_file()),
     ];
     let mut found: Vec<_> = files
         .into_iter()

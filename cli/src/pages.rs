@@ -1,5 +1,8 @@
 //! Pages that a person can open: those of the registry that the instance has, and where.
 
+use std::collections::BTreeMap;
+
+use odd_contracts::Role;
 use odd_contracts::ui::{self, UiEntry};
 use odd_engine::ProcessFile;
 use odd_engine::docker::StackFile;
@@ -40,6 +43,11 @@ pub fn of(context: &Context) -> Vec<Page> {
     match (engine, context.stack(), context.process()) {
         (Engine::Docker, Some(stack), _) => of_stack(stack),
         (Engine::Embedded, _, Some(process)) => of_process(process),
+        (Engine::Kubernetes, ..) => {
+            let file = context.cluster().filter(|file| file.up);
+            let offset = file.map_or(context.instance.port_offset, |file| file.port_offset);
+            of_cluster(offset, file.is_some_and(|file| file.tools))
+        }
         _ => collect(engine, |entry| {
             let is_always = entry.profiles.is_empty();
             let port = entry.port.checked_add(context.instance.port_offset);
@@ -60,6 +68,25 @@ pub fn of_process(process: &ProcessFile) -> Vec<Page> {
     collect(Engine::Embedded, |entry| {
         process.url(service_of(entry).parse().ok()?)
     })
+}
+
+/// Pages of an instance in a cluster, by the ports that are forwarded to it.
+pub fn of_cluster(port_offset: u16, tools: bool) -> Vec<Page> {
+    collect(Engine::Kubernetes, |entry| {
+        let is_there = tools || entry.profiles.is_empty();
+        let port = entry.port.checked_add(port_offset);
+        port.filter(|_| is_there).map(local)
+    })
+}
+
+/// Services of a cluster that have pages, beside those of roles, with the ports that they have on this machine.
+pub fn further_services(tools: bool) -> BTreeMap<String, u16> {
+    let offered = ui::registry().offered_by(Engine::Kubernetes.of_ui());
+    let of_server = offered.filter(|entry| service_of(entry).parse::<Role>().is_err());
+    let there = of_server.filter(|entry| tools || entry.profiles.is_empty());
+    there
+        .map(|entry| (service_of(entry).to_owned(), entry.port))
+        .collect()
 }
 
 /// The pages that an engine offers, of those servers that have an address.

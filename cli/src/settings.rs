@@ -27,6 +27,8 @@ pub enum EngineChoice {
     Docker,
     /// One background process with every role and SQLite.
     Embedded,
+    /// A Kubernetes cluster that is there: that of a context, else the current one.
+    Kubernetes,
 }
 
 impl EngineChoice {
@@ -36,6 +38,7 @@ impl EngineChoice {
             Self::Auto => "auto",
             Self::Docker => "docker",
             Self::Embedded => "embedded",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }

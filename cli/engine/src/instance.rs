@@ -134,6 +134,11 @@ impl Instance {
         self.directory().join("cluster.json")
     }
 
+    /// The file that tells which process forwards ports to it.
+    pub fn forward_file(&self) -> PathBuf {
+        self.directory().join("forward.json")
+    }
+
     /// The file that whoever starts or stops it holds a lock on. Outside its directory, so that the directory can be removed under the lock.
     pub fn lock_file(&self) -> PathBuf {
         self.home.instances().join(format!("{}.lock", self.name))

@@ -63,7 +63,8 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let set = match context.settings.engine.value {
         EngineChoice::Auto => Purpose::Auto,
         EngineChoice::Docker => Purpose::Docker,
-        EngineChoice::Embedded => Purpose::Embedded,
+        // What a cluster needs of this machine is what the roles would: a home, and ports.
+        EngineChoice::Embedded | EngineChoice::Kubernetes => Purpose::Embedded,
     };
     let options = DoctorOptions {
         purpose: args.engine.map_or(set, For::purpose),

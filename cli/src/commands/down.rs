@@ -6,6 +6,7 @@ use std::time::Duration;
 use odd_engine::docker::{self, ContainerState, DockerError, Event};
 use odd_engine::embedded::{self, DownEvent};
 use odd_engine::error::EngineError;
+use odd_engine::kubernetes::{self, cluster};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -24,6 +25,9 @@ pub struct Args {
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
+    /// Ask no cluster, because it is gone: forget that the instance was put into it
+    #[arg(long, conflicts_with = "volumes")]
+    forget: bool,
     /// Seconds for work in hand to be finished or given back, before a process is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     timeout: u64,
@@ -56,6 +60,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let engine = context.engine();
     // A process and a stack at once are what two engines left of each other; both are this instance's.
     let answer = match (engine, context.process(), context.stack()) {
+        (Engine::Kubernetes, ..) => of_cluster(context, &args).await?,
         (Engine::Docker, ..) => of_docker(context, &args).await?,
         (Engine::Embedded, _, None) => of_embedded(context, &args).await?,
         (Engine::Embedded, ..) => {
@@ -101,6 +106,47 @@ async fn of_embedded<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>
         containers: Vec::new(),
         volumes: Vec::new(),
     })
+}
+
+/// Takes it out of its cluster, which stays.
+async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
+    let (printer, name) = (&context.printer, context.instance_name());
+    let mut answer = Answer {
+        version: 1,
+        instance: name,
+        engine: kubernetes::NAME,
+        state: "stopped",
+        was_running: false,
+        killed: false,
+        removed: None,
+        took_ms: 0.0,
+        containers: Vec::new(),
+        volumes: Vec::new(),
+    };
+    let options = kubernetes::DownOptions {
+        deadline: Duration::from_secs(args.timeout).max(CLUSTER_PATIENCE),
+        volumes: args.volumes,
+        forget: args.forget,
+    };
+    let directory = context.instance.directory();
+    let had_directory = directory.exists();
+    let bar = printer.progress(0, "removing");
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let removed = kubernetes::down(&context.instance, &options, &|event| match event {
+        cluster::Event::Notice { text } => bar.suspend(|| printer.note(&format!("  {text}"))),
+        cluster::Event::Removed { object } => bar.set_message(format!("{object} is gone")),
+        _ => {}
+    })
+    .await;
+    bar.finish_and_clear();
+    let removed = removed.map_err(|e| failed(e, name))?;
+    answer.removed = (args.volumes && had_directory && !directory.exists()).then_some(directory);
+    answer.was_running = removed.forwarded || !removed.objects.is_empty();
+    answer.took_ms = removed.took.as_secs_f64() * 1e3;
+    // The namespace goes with everything in it.
+    let volumes = removed.objects.iter().filter(|object| object.kind == "Namespace");
+    answer.volumes = volumes.map(ToString::to_string).collect();
+    Ok(answer)
 }
 
 async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
@@ -159,6 +205,9 @@ async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, 
     })
 }
 
+/// Time for pods of a cluster to end, which have their own graceful end.
+const CLUSTER_PATIENCE: Duration = Duration::from_secs(120);
+
 const WAITING: &str = "  another command is starting or stopping it: waiting";
 
 fn failed(error: EngineError, name: &str) -> Error {
@@ -203,6 +252,15 @@ fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
 async fn confirmed(context: &Context) -> Result<bool, Error> {
     let name = context.instance_name().to_owned();
     let action = format!("remove the data of the instance {name}");
+    let of_cluster = context
+        .cluster()
+        .filter(|_| context.engine() == Engine::Kubernetes);
+    let place = of_cluster.map_or_else(String::new, |file| {
+        format!(
+            ", with the namespace {} in the cluster of context {}",
+            file.namespace, file.context
+        )
+    });
     if !context.printer.is_interactive() {
         return Err(Error::because(action, "there is no terminal to confirm it on")
             .code(ExitCode::Usage)
@@ -211,7 +269,7 @@ async fn confirmed(context: &Context) -> Result<bool, Error> {
     let ask = move || {
         dialoguer::Confirm::new()
             .with_prompt(format!(
-                "Remove every job, event, metric and log of the instance {name}?"
+                "Remove every job, event, metric and log of the instance {name}{place}?"
             ))
             .default(false)
             .interact()

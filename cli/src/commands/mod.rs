@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod down;
 pub mod events;
 pub mod export;
+pub mod forward;
 pub mod healthcheck;
 pub mod jobs;
 pub mod logs;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use odd_engine::docker::{self, ContainerState, Event, StartupReport};
 use odd_engine::embedded;
+use odd_engine::kubernetes::{self, cluster};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -14,7 +15,7 @@ use crate::format;
 
 /// Stop parts of the observatory, start them again, and wait until they are ready.
 ///
-/// On Docker any service can be named, such as a role or a server; on the embedded engine every role is in one process,
+/// On Docker and Kubernetes any service can be named, such as a role or a server; on the embedded engine every role is in one process,
 /// which is started anew as a whole. No job is lost by either.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,6 +45,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let answer = match context.engine() {
         Engine::Docker => of_docker(context, &args.services, limit).await?,
         Engine::Embedded => of_embedded(context, &args.services, limit).await?,
+        Engine::Kubernetes => of_cluster(context, &args.services, limit).await?,
     };
     let printer = &context.printer;
     if printer.is_json() {
@@ -90,6 +92,47 @@ async fn of_docker<'a>(
         engine: docker::NAME,
         services: restarted.map(|service| service.service.clone()).collect(),
         took_ms: report.took_ms,
+    })
+}
+
+async fn of_cluster<'a>(
+    context: &'a Context,
+    services: &[String],
+    limit: Duration,
+) -> Result<Answer<'a>, Error> {
+    let (printer, name) = (&context.printer, context.instance_name());
+    let action = format!("restart the instance {name}");
+    let Some(file) = context.cluster() else {
+        return Err(Error::because(action, "it was put into no cluster from here")
+            .code(ExitCode::Prerequisite)
+            .hint(format!("odd up{}", of_instance(name))));
+    };
+    let bar = printer.progress(0, "restarting");
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let tell = |event| match event {
+        cluster::Event::Notice { text } => bar.suspend(|| printer.note(&format!("  {text}"))),
+        cluster::Event::Rollout {
+            waiting: Some(waiting),
+            ..
+        } => bar.set_message(waiting.to_string()),
+        cluster::Event::Trouble(trouble) => {
+            let text = format!(
+                "{}: {}: {}",
+                trouble.pod, trouble.symptom.reason, trouble.symptom.message
+            );
+            bar.suspend(|| printer.warn(&text));
+        }
+        _ => {}
+    };
+    let restarted = kubernetes::restart(&context.instance, file, services, limit, &tell).await;
+    bar.finish_and_clear();
+    let (services, took) = restarted.map_err(|error| Error::from_engine(action, error, name))?;
+    Ok(Answer {
+        version: 1,
+        instance: name,
+        engine: kubernetes::NAME,
+        services,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     })
 }
 

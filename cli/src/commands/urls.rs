@@ -150,6 +150,7 @@ fn base(context: &Context, role: Role) -> Option<String> {
         (Engine::Docker, Some(stack)) => stack.ports.get(role.name()).map(|_| context.url(role)),
         (Engine::Docker, None) => role.is_public().then(|| context.url(role)),
         (Engine::Embedded, _) => Some(context.url(role)),
+        (Engine::Kubernetes, _) => role.is_public().then(|| context.url(role)),
     }
 }
 
@@ -171,6 +172,17 @@ fn is_reachable(url: &str) -> bool {
 
 fn secrets(context: &Context) -> Result<Vec<Secret>, Error> {
     let name = context.instance_name();
+    if context.engine() == Engine::Kubernetes
+        && let Some(file) = context.cluster()
+    {
+        let action = format!("show the passwords of the instance {name}");
+        return Err(Error::because(action, "they are in its cluster")
+            .code(ExitCode::Usage)
+            .hint(format!(
+                "kubectl --context {} --namespace {} get secret odd-secrets --output yaml",
+                file.context, file.namespace
+            )));
+    }
     let failed = |e| Error::from_engine(format!("read the credentials of the instance {name}"), e, name);
     let Some(credentials) = Credentials::load(&context.instance).map_err(failed)? else {
         return Ok(Vec::new());

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod client;
+mod cluster;
 mod compose_files;
 mod config;
 mod contracts;

@@ -225,6 +225,8 @@ impl Start<'_> {
     fn write_before(&self, prepared: &mut Prepared) -> Result<(), EngineError> {
         if prepared.fresh {
             prepared.credentials.save(self.instance)?;
+        } else {
+            Credentials::touch(self.instance)?;
         }
         web_token::remember(self.instance, web_token_of(&prepared.project))?;
         let mut stack = self.stack(prepared);

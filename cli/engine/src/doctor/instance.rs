@@ -8,6 +8,7 @@ use odd_client::{HttpOptions, RoleClient};
 use super::{Check, CheckState};
 use crate::docker::StackFile;
 use crate::instance::Instance;
+use crate::kubernetes::ClusterFile;
 use crate::state::ProcessFile;
 
 /// Time that a role may take to tell its version.
@@ -24,7 +25,11 @@ pub(super) async fn running(instance: &Instance, process: Option<&ProcessFile>) 
                 of_stack(instance, &stack).await,
             ]
         }
-        (process, None) => vec![of_process(instance, process)],
+        (Some(process), None) => vec![of_process(instance, Some(process))],
+        (None, None) => match ClusterFile::of(instance).ok().flatten().filter(|file| file.up) {
+            Some(file) => vec![of_cluster(instance, &file)],
+            None => vec![of_process(instance, None)],
+        },
     }
 }
 
@@ -52,6 +57,23 @@ fn of_process(instance: &Instance, process: Option<&ProcessFile>) -> Check {
         CheckState::Warning,
         format!("this is version {}", odd_contracts::VERSION),
         format!("odd down --instance {0} && odd up --instance {0}", instance.name),
+    )
+}
+
+/// What a cluster runs it tells itself, when it is asked for the state of the instance.
+fn of_cluster(instance: &Instance, file: &ClusterFile) -> Check {
+    let (context, release) = (&file.context, &file.release);
+    let check = Check::ok(
+        format!("instance {}", instance.name),
+        format!("runs in the cluster of context {context}, started by version {release}"),
+    );
+    if release == odd_contracts::VERSION {
+        return check;
+    }
+    check.wrong(
+        CheckState::Warning,
+        format!("this is version {}", odd_contracts::VERSION),
+        format!("odd up --instance {}", instance.name),
     )
 }
 

@@ -7,6 +7,7 @@ use odd_contracts::Role;
 use super::{Check, CheckState};
 use crate::docker::StackFile;
 use crate::instance::Instance;
+use crate::kubernetes::forwarding::forwarding;
 use crate::ports::{free_offset, holder, is_free};
 use crate::state::ProcessFile;
 
@@ -16,9 +17,12 @@ const STEP: u16 = 100;
 /// The ports of the roles in one process.
 pub(super) fn of_roles(instance: &Instance, running: Option<&ProcessFile>) -> Vec<Check> {
     let ports = instance.ports().into_iter();
+    // What leads to a cluster is in use by the instance as well.
+    let forward = forwarding(instance).ok().flatten();
     ports
         .map(|(role, port)| {
-            let own = running.and_then(|process| process.ports.get(&role).copied());
+            let of = |process: &ProcessFile| process.ports.get(&role).copied();
+            let own = running.and_then(of).or(forward.as_ref().and_then(of));
             of_role(instance, role, port, own)
         })
         .collect()

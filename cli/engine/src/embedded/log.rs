@@ -1,11 +1,32 @@
-//! The end of a log, and what it probably means.
+//! The log of a process in the background: where it is written, its end, and what that probably means.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::error::{EngineError, IoContext};
+use crate::instance::Instance;
+
 /// How far back from its end a log is looked at.
 const WINDOW: u64 = 256 * 1024;
+/// A log longer than this is put aside at the next start.
+const LONGEST_LOG: u64 = 16 * 1024 * 1024;
+
+/// Opens the log of an instance to be written to, and tells its length. One that is too long is put aside.
+pub(crate) fn open_log(instance: &Instance) -> Result<(File, u64), EngineError> {
+    let path = instance.log_file();
+    if std::fs::metadata(&path).is_ok_and(|m| m.len() > LONGEST_LOG) {
+        let previous = instance.previous_log_file();
+        std::fs::rename(&path, &previous).context("put aside the log", &path)?;
+    }
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .context("open the log", &path)?;
+    let length = log.metadata().context("read the log", &path)?.len();
+    Ok((log, length))
+}
 
 /// The last `lines` lines of a file; none where there is no file.
 ///
@@ -16,7 +37,7 @@ pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
 }
 
 /// The same, of what was written behind the first `skip` bytes.
-pub(super) fn tail_from(path: &Path, skip: u64, lines: usize) -> io::Result<Vec<String>> {
+pub(crate) fn tail_from(path: &Path, skip: u64, lines: usize) -> io::Result<Vec<String>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

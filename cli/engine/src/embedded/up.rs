@@ -1,6 +1,5 @@
 //! Starting the background process.
 
-use std::fs::{File, OpenOptions};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use odd_contracts::Role;
 
-use super::log::{likely_cause, tail_from};
+use super::log::{likely_cause, open_log, tail_from};
 use super::status::{RoleState, status};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
@@ -66,8 +65,6 @@ const FIRST_POLL: Duration = Duration::from_millis(3);
 const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// Time that the system may take to close the ports of a process that was killed.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
-/// A log longer than this is put aside at the next start.
-const LONGEST_LOG: u64 = 16 * 1024 * 1024;
 /// Lines of the log that explain a start that went wrong.
 const TAIL: usize = 10;
 
@@ -213,21 +210,6 @@ impl Drop for Started {
             let _ = self.child.wait();
         }
     }
-}
-
-fn open_log(instance: &Instance) -> Result<(File, u64), EngineError> {
-    let path = instance.log_file();
-    if std::fs::metadata(&path).is_ok_and(|m| m.len() > LONGEST_LOG) {
-        let previous = instance.previous_log_file();
-        std::fs::rename(&path, &previous).context("put aside the log", &path)?;
-    }
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .context("open the log", &path)?;
-    let length = log.metadata().context("read the log", &path)?.len();
-    Ok((log, length))
 }
 
 /// Looks until every role is ready, the process has ended, or time is up.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::ClusterFile;
 use super::cluster::{self, Cluster, Event, ObjectRef};
 use super::members::{Owner, keeps_data, members, owner};
 use super::variant::Variant;
+use super::{ClusterFile, forwarding};
 use crate::embedded;
 use crate::error::EngineError;
 use crate::instance::Instance;
@@ -21,18 +21,22 @@ pub struct DownOptions {
     pub deadline: Duration,
     /// Also remove the data, the passwords to them, the namespace and what is kept of the instance here.
     pub volumes: bool,
+    /// Ask no cluster: only what is kept of it here is removed, since the cluster is gone.
+    pub forget: bool,
 }
 
 /// What taking it out came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Down {
+    /// Whether ports were forwarded to it.
+    pub forwarded: bool,
     /// Objects that were removed.
     pub objects: Vec<ObjectRef>,
     /// Time it took.
     pub took: Duration,
 }
 
-/// Removes every object of an instance but its data and the passwords to them; with `volumes` those too,
+/// Ends the forwarding of ports and removes every object of an instance but its data and the passwords to them; with `volumes` those too,
 /// with their namespace. Doing it again changes nothing. The cluster itself stays.
 ///
 /// # Errors
@@ -49,21 +53,28 @@ pub async fn down(
         });
     };
     let _lock = InstanceLock::take(instance, LOCK_PATIENCE, waiting).await?;
-    let mut down = Down::default();
+    let mut down = Down {
+        forwarded: forwarding::stop(instance).await?,
+        ..Down::default()
+    };
     // Another command may have put it elsewhere until now.
     let Some(file) = ClusterFile::of(instance)? else {
         return Ok(down);
     };
-    let cluster = file.connect().await?;
-    let objects = objects(&cluster, instance, options.volumes).await?;
-    down.objects = cluster::remove(&cluster, &objects, options.deadline, tell)
-        .await?
-        .objects;
-    if options.volumes {
-        embedded::remove_data(instance)?;
+    if options.forget {
+        ClusterFile::remove(instance)?;
     } else {
-        // What is kept is found there by the next start.
-        ClusterFile { up: false, ..file }.save(instance)?;
+        let cluster = file.connect().await?;
+        let objects = objects(&cluster, instance, options.volumes).await?;
+        down.objects = cluster::remove(&cluster, &objects, options.deadline, tell)
+            .await?
+            .objects;
+        if options.volumes {
+            embedded::remove_data(instance)?;
+        } else {
+            // What is kept is found there by the next start.
+            ClusterFile { up: false, ..file }.save(instance)?;
+        }
     }
     down.took = begin.elapsed();
     Ok(down)

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod down;
 pub mod error;
 mod files;
+pub mod forwarding;
 mod members;
 mod program;
 mod render;

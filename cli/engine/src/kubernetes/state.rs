@@ -11,7 +11,7 @@ use super::cluster::{Cluster, ClusterError, connect};
 use crate::error::{EngineError, IoContext};
 use crate::instance::Instance;
 use crate::platform;
-use crate::state::{read_if_there, write_atomically};
+use crate::state::{read_if_there, remove_if_there, write_atomically};
 
 /// What other commands need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct ClusterFile {
     pub server: String,
     /// What tells the cluster from every other one, where it was told.
     pub cluster_uid: Option<String>,
+    /// Added to every port that is forwarded.
+    pub port_offset: u16,
     /// Namespace of the instance.
     pub namespace: String,
     /// Version of the build that started it.
@@ -92,5 +94,14 @@ impl ClusterFile {
         written
             .and_then(|bytes| write_atomically(&path, &bytes))
             .context("write the cluster file", &path)
+    }
+
+    /// Removes the file of an instance.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`].
+    pub fn remove(instance: &Instance) -> Result<(), EngineError> {
+        let path = instance.cluster_file();
+        remove_if_there(&path).context("remove the cluster file", &path)
     }
 }

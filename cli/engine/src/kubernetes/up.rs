@@ -1,7 +1,7 @@
 //! Starting an instance in a cluster.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use odd_contracts::names::env;
@@ -10,6 +10,7 @@ use odd_contracts::{Timestamp, VERSION};
 use super::cluster::{
     self, ApplyOptions, Cluster, ClusterError, Event, Object, ObjectRef, Step, connect, objects,
 };
+use super::forwarding;
 use super::members::{Owner, keeps_data, members, owner};
 use super::secret::Secrets;
 use super::variant::{Image, Variant};
@@ -18,7 +19,7 @@ use crate::compose::Source;
 use crate::error::EngineError;
 use crate::instance::Instance;
 use crate::lock::InstanceLock;
-use crate::web_token;
+use crate::{ports, web_token};
 
 /// Time that another command may take that starts or stops the same instance.
 const LOCK_PATIENCE: Duration = Duration::from_secs(300);
@@ -182,13 +183,17 @@ impl Prepared {
         !self.leftovers.is_empty() || !self.steps.iter().all(kept)
     }
 
-    /// Applies everything, waits until every pod is ready, and removes what is wanted no more.
+    /// Applies everything, waits until every pod is ready, removes what is wanted no more, and forwards ports by a process of `program`.
     ///
     /// Dropping the future (because of Ctrl-C) leaves what was applied so far: `up` completes it, `down` removes it.
     ///
     /// # Errors
     /// [`EngineError::Cluster`], [`EngineError::Busy`] and [`EngineError::Io`].
-    pub async fn carry_out(&self, tell: &(impl Fn(Event) + Sync)) -> Result<Up, EngineError> {
+    pub async fn carry_out(
+        &self,
+        program: Option<&Path>,
+        tell: &(impl Fn(Event) + Sync),
+    ) -> Result<Up, EngineError> {
         let begin = Instant::now();
         let waiting = || {
             tell(Event::Notice {
@@ -196,6 +201,16 @@ impl Prepared {
             });
         };
         let _lock = InstanceLock::take(&self.instance, LOCK_PATIENCE, waiting).await?;
+        if program.is_some()
+            && let Some((role, port)) = forwarding::taken(&self.instance)?
+        {
+            return Err(EngineError::PortTaken {
+                role,
+                port,
+                holder: ports::holder(&self.instance.home, port),
+                free_offset: ports::free_offset(&self.instance),
+            });
+        }
         let file = self.file()?;
         // What has to be known even when this command does not come to its end.
         file.save(&self.instance)?;
@@ -215,6 +230,9 @@ impl Prepared {
         .await?;
         // Pods of before were made with what goes now, and might have been started again until here.
         cluster::remove(&self.cluster, &self.leftovers, REMOVAL, tell).await?;
+        if let Some(program) = program {
+            forwarding::start(&self.instance, &file, program).await?;
+        }
         Ok(Up {
             changed: applied.iter().any(|applied| applied.changed) || !self.leftovers.is_empty(),
             took: begin.elapsed(),
@@ -254,6 +272,7 @@ impl Prepared {
             kubeconfig: self.options.kubeconfig.clone(),
             server: self.cluster.server.clone(),
             cluster_uid: self.cluster.uid.clone(),
+            port_offset: self.instance.port_offset,
             namespace: self.namespace.clone(),
             release: VERSION.to_owned(),
             started_at: same.as_ref().map_or_else(Timestamp::now, |file| file.started_at),

@@ -1,6 +1,7 @@
 //! The logs of a stack's containers.
 
 use futures::StreamExt;
+use odd_contracts::Timestamp;
 use odd_engine::docker::{self, LogLine, LogOptions};
 use odd_engine::error::EngineError;
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use crate::exit::ExitCode;
 use crate::output::Printer;
 
 /// Lines of each container to begin with.
-const TAIL: usize = 20;
+pub(super) const TAIL: usize = 20;
 
 /// Prints what the containers wrote, interleaved, and follows them.
 pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
@@ -27,7 +28,22 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error
     let lines = docker::logs(&context.instance, &options).await.map_err(failed)?;
     let mut lines = std::pin::pin!(lines);
     while let Some(written) = lines.next().await {
-        print(printer, &written.map_err(failed)?);
+        let LogLine {
+            service,
+            number,
+            at,
+            line,
+            ..
+        } = written.map_err(failed)?;
+        print(
+            printer,
+            &Written {
+                service: &service,
+                number,
+                at,
+                line: &line,
+            },
+        );
         if printer.is_closed() {
             break;
         }
@@ -35,8 +51,18 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error
     Ok(ExitCode::Ok)
 }
 
-fn print(printer: &Printer, written: &LogLine) {
-    let document = serde_json::from_str::<Map<String, Value>>(&written.line).ok();
+/// A line of one replica of a service.
+pub(super) struct Written<'a> {
+    pub(super) service: &'a str,
+    /// Number of the replica, from 1.
+    pub(super) number: u32,
+    /// When it was received.
+    pub(super) at: Option<Timestamp>,
+    pub(super) line: &'a str,
+}
+
+pub(super) fn print(printer: &Printer, written: &Written<'_>) {
+    let document = serde_json::from_str::<Map<String, Value>>(written.line).ok();
     // What a server writes as JSON has other fields than a role.
     let of_role =
         document.filter(|document| document.contains_key("message") && document.contains_key("level"));
@@ -46,27 +72,27 @@ fn print(printer: &Printer, written: &LogLine) {
         return;
     }
     let service = match written.number {
-        1 => written.service.clone(),
+        1 => written.service.to_owned(),
         number => format!("{} {number}", written.service),
     };
     printer.line(&match of_role {
         Some(document) => line::pretty(printer, &document, Some(&service)),
-        None => line::plain(printer, &at, &service, &written.line),
+        None => line::plain(printer, &at, &service, written.line),
     });
 }
 
 /// A line of a role as it is, one of a server with the same fields; each with its service and the number of its container.
-fn for_programs(written: &LogLine, of_role: Option<Map<String, Value>>, at: String) -> Value {
+fn for_programs(written: &Written<'_>, of_role: Option<Map<String, Value>>, at: String) -> Value {
     let mut document = of_role.unwrap_or_else(|| {
         Map::from_iter([
             ("timestamp".to_owned(), at.into()),
-            ("message".to_owned(), written.line.clone().into()),
+            ("message".to_owned(), written.line.into()),
         ])
     });
     // What a library writes does not say which role it works for.
     document
         .entry("service")
-        .or_insert_with(|| written.service.clone().into());
+        .or_insert_with(|| written.service.into());
     document.insert("replica".to_owned(), written.number.into());
     Value::Object(document)
 }
@@ -77,12 +103,11 @@ mod tests {
 
     #[test]
     fn every_line_is_a_document_for_programs() {
-        let written = |line: &str| LogLine {
-            service: "redis".to_owned(),
+        let written = |line| Written {
+            service: "redis",
             number: 2,
             at: Some("2026-01-31T12:04:31Z".parse().unwrap()),
-            stderr: false,
-            line: line.to_owned(),
+            line,
         };
         let plain = for_programs(&written("Ready"), None, "then".to_owned());
         assert_eq!(

@@ -2,6 +2,7 @@
 
 mod docker;
 mod embedded;
+mod kubernetes;
 
 use crate::context::Context;
 use crate::engine::Engine;
@@ -24,6 +25,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let works = match context.engine() {
         Engine::Embedded => embedded::run(context).await?,
         Engine::Docker => docker::run(context).await?,
+        Engine::Kubernetes => kubernetes::run(context).await?,
     };
     Ok(if works || !args.check {
         ExitCode::Ok

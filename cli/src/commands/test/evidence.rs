@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use odd_client::{EventQuery, HttpOptions, JobQuery, RawRequest, RoleClient};
 use odd_contracts::{Role, Timestamp};
 use odd_engine::docker::{self, LogOptions};
+use odd_engine::kubernetes::{self, ClusterFile};
 use odd_engine::{Instance, embedded, platform};
 use serde::Serialize;
 
@@ -247,6 +248,7 @@ impl Folder {
         match engine {
             Engine::Embedded => self.of_process(instance).await,
             Engine::Docker => self.of_containers(instance).await,
+            Engine::Kubernetes => self.of_cluster(instance).await,
         }
     }
 
@@ -258,6 +260,15 @@ impl Folder {
         self.fetch("status.json", status).await;
         let log = embedded::tail(&instance.log_file(), LINES);
         self.put("logs/odd.log", log.map(|lines| lines.join("\n")));
+    }
+
+    async fn of_cluster(&self, instance: &Instance) {
+        let status = async {
+            let file = ClusterFile::of(instance).map_err(chain)?;
+            let file = file.ok_or_else(|| "it is in no cluster".to_owned())?;
+            json(&kubernetes::status(instance, &file).await.map_err(chain)?)
+        };
+        self.fetch("status.json", status).await;
     }
 
     async fn of_containers(&self, instance: &Instance) {

@@ -32,13 +32,31 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Time to find out which images there are.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// The engine of an instance that is made on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum On {
+    Embedded,
+    Docker {
+        /// With images built from Debian packages.
+        offline: bool,
+    },
+}
+
+impl On {
+    const fn engine(self) -> Engine {
+        match self {
+            Self::Embedded => Engine::Embedded,
+            Self::Docker { .. } => Engine::Docker,
+        }
+    }
+}
+
 /// What the instance is made of.
 #[derive(Clone, Debug)]
 struct Make {
     /// What its roles run.
     program: PathBuf,
-    engine: Engine,
-    offline: bool,
+    on: On,
     project_dir: Option<PathBuf>,
 }
 
@@ -75,7 +93,7 @@ async fn up_and_examine(own: &mut Context, make: &Make, args: &Args) -> Result<G
     if let Err(mut error) = up(own, make).await {
         // Where something is missing there is nothing to look into, and the error tells what mends it.
         if error.code != ExitCode::Prerequisite {
-            let folder = evidence::keep_of_start(own, make.engine, &error, args.keep.as_deref()).await;
+            let folder = evidence::keep_of_start(own, make.on.engine(), &error, args.keep.as_deref()).await;
             error.hint = folder.map(|folder| format!("look into {}", folder.display()));
         }
         return Err(error);
@@ -119,10 +137,9 @@ impl Make {
         let own = &args.own;
         let asked = own.engine.unwrap_or(context.settings.engine.value);
         let program = std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))?;
-        let make = |engine, offline| Self {
+        let make = |on| Self {
             program: program.clone(),
-            engine,
-            offline,
+            on,
             project_dir: own.project_dir.clone(),
         };
         let for_docker = own.offline || own.project_dir.is_some();
@@ -133,21 +150,29 @@ impl Make {
             )
             .code(ExitCode::Usage)
             .hint("odd test --isolated --engine docker --offline")),
-            EngineChoice::Embedded => Ok(make(Engine::Embedded, false)),
-            EngineChoice::Docker | EngineChoice::Auto if own.offline => Ok(make(Engine::Docker, true)),
+            EngineChoice::Embedded => Ok(make(On::Embedded)),
+            EngineChoice::Kubernetes => Err(Error::because(
+                "test",
+                "--isolated makes an instance on this machine, not in a cluster",
+            )
+            .code(ExitCode::Usage)
+            .hint("odd test   (it examines the instance that runs)")),
+            EngineChoice::Docker | EngineChoice::Auto if own.offline => {
+                Ok(make(On::Docker { offline: true }))
+            }
             EngineChoice::Docker => {
-                let offline = !has_images(context, &make(Engine::Docker, false)).await
-                    && has_images(context, &make(Engine::Docker, true)).await;
-                Ok(make(Engine::Docker, offline))
+                let offline = !has_images(context, &make(On::Docker { offline: false })).await
+                    && has_images(context, &make(On::Docker { offline: true })).await;
+                Ok(make(On::Docker { offline }))
             }
             EngineChoice::Auto => {
                 for offline in [false, true] {
-                    let make = make(Engine::Docker, offline);
+                    let make = make(On::Docker { offline });
                     if has_images(context, &make).await {
                         return Ok(make);
                     }
                 }
-                Ok(make(Engine::Embedded, false))
+                Ok(make(On::Embedded))
             }
         }
     }
@@ -156,7 +181,7 @@ impl Make {
         docker::UpOptions {
             program: self.program.clone(),
             project_dir: self.project_dir.clone(),
-            offline: self.offline,
+            offline: self.on == On::Docker { offline: true },
             build: false,
             profiles: Vec::new(),
             scale: BTreeMap::new(),
@@ -166,10 +191,10 @@ impl Make {
     }
 
     fn told(&self) -> &'static str {
-        match (self.engine, self.offline) {
-            (Engine::Embedded, _) => "embedded: one process, SQLite",
-            (Engine::Docker, false) => "docker",
-            (Engine::Docker, true) => "docker, with images built from Debian packages",
+        match self.on {
+            On::Embedded => "embedded: one process, SQLite",
+            On::Docker { offline: false } => "docker",
+            On::Docker { offline: true } => "docker, with images built from Debian packages",
         }
     }
 }
@@ -235,15 +260,15 @@ fn free_offset(error: &EngineError) -> Option<u16> {
 }
 
 async fn start(own: &Context, make: &Make, spinner: &indicatif::ProgressBar) -> Result<(), EngineError> {
-    match make.engine {
-        Engine::Embedded => {
+    match make.on {
+        On::Embedded => {
             let options = embedded::UpOptions {
                 program: make.program.clone(),
                 deadline: START,
             };
             embedded::up(&own.instance, &options, |_| {}).await.map(drop)
         }
-        Engine::Docker => {
+        On::Docker { .. } => {
             let printer = &own.printer;
             docker::up(&own.instance, &make.up_options(), |event| match event {
                 Event::Container {
@@ -273,7 +298,7 @@ async fn remove(own: &Context, make: &Make) -> Result<(), Error> {
     let spinner = own.printer.progress(0, "removing");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let removed = tokio::select! {
-        removed = down(own, make.engine) => removed,
+        removed = down(own, make.on) => removed,
         () = platform::interrupted() => {
             spinner.finish_and_clear();
             own.printer.warn(&format!("{name} is left behind"));
@@ -295,16 +320,16 @@ async fn remove(own: &Context, make: &Make) -> Result<(), Error> {
     }
 }
 
-async fn down(own: &Context, engine: Engine) -> Result<(), EngineError> {
-    match engine {
-        Engine::Embedded => {
+async fn down(own: &Context, on: On) -> Result<(), EngineError> {
+    match on {
+        On::Embedded => {
             let options = embedded::DownOptions {
                 deadline: GRACE,
                 volumes: true,
             };
             embedded::down(&own.instance, &options, |_| {}).await.map(drop)
         }
-        Engine::Docker => {
+        On::Docker { .. } => {
             let options = docker::DownOptions {
                 deadline: GRACE,
                 volumes: true,

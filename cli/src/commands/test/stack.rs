@@ -29,6 +29,8 @@ const REQUEST: Duration = Duration::from_secs(10);
 pub(super) struct Stack {
     instance: Instance,
     docker: Option<Docker>,
+    /// Whether it is in a cluster, where only what is forwarded can be called.
+    in_cluster: bool,
     /// Roles that were stopped and not started again.
     stopped: Mutex<BTreeSet<Role>>,
 }
@@ -48,6 +50,7 @@ impl Stack {
         Ok(Self {
             instance: context.instance.clone(),
             docker,
+            in_cluster: context.cluster().is_some_and(|file| file.up),
             stopped: Mutex::default(),
         })
     }
@@ -56,6 +59,7 @@ impl Stack {
     pub(super) const fn engine(&self) -> Engine {
         match self.docker {
             Some(_) => Engine::Docker,
+            None if self.in_cluster => Engine::Kubernetes,
             None => Engine::Embedded,
         }
     }
@@ -63,7 +67,10 @@ impl Stack {
     /// Whether the role has a port on this machine.
     pub(super) fn publishes(&self, role: Role) -> bool {
         let file = self.docker.as_ref().map(|docker| &docker.file);
-        file.is_none_or(|file| file.ports.contains_key(role.name()))
+        match file {
+            Some(file) => file.ports.contains_key(role.name()),
+            None => !self.in_cluster || role.is_public(),
+        }
     }
 
     /// Port on this machine of a service of the stack, such as `alertmanager`.

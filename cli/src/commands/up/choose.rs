@@ -35,6 +35,8 @@ impl Choice {
     }
 }
 
+/// Why an engine is the one, where nothing was asked for.
+const DATA: &str = "the instance has its data there";
 /// Time that looking for an engine and its images may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,7 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
         EngineChoice::Auto => None,
         EngineChoice::Docker => Some(Engine::Docker),
         EngineChoice::Embedded => Some(Engine::Embedded),
+        EngineChoice::Kubernetes => Some(Engine::Kubernetes),
     };
     let present = context.present();
     let choice = match (asked, present.running()) {
@@ -59,15 +62,34 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
         }
         (Some(asked), _) => Choice::asked(asked),
         (None, Some(running)) => Choice::because(running, "the instance runs on it"),
-        (None, None) => match (args.docker.given(), present.engine()) {
-            (Some(flag), _) => Choice::because(Engine::Docker, format!("{flag} is for it")),
-            (None, Some(last)) => Choice::because(last, "the instance has its data there"),
+        (None, None) => match (for_engine(args), present.engine()) {
+            // Most flags of Docker are of a cluster too.
+            (Some(_), Some(Engine::Kubernetes)) if args.docker.only_here().is_none() => {
+                Choice::because(Engine::Kubernetes, DATA)
+            }
+            (Some((engine, flag)), _) => Choice::because(engine, format!("{flag} is for it")),
+            (None, Some(last)) => Choice::because(last, DATA),
             (None, None) => return first(context, origin == Origin::Default).await,
         },
     };
-    match (choice.engine, args.docker.given()) {
-        (Engine::Embedded, Some(flag)) => Err(only_on_docker(context, flag)),
-        _ => Ok(Some(choice)),
+    match useless(choice.engine, args) {
+        Some((of, flag)) => Err(only_on(context, choice.engine, of, flag)),
+        None => Ok(Some(choice)),
+    }
+}
+
+/// The engine that a flag is for, and the flag.
+fn for_engine(args: &Args) -> Option<(Engine, &'static str)> {
+    let cluster = args.cluster.given().map(|flag| (Engine::Kubernetes, flag));
+    cluster.or_else(|| args.docker.given().map(|flag| (Engine::Docker, flag)))
+}
+
+/// The first flag that the engine has no use for, and an engine that has.
+fn useless(engine: Engine, args: &Args) -> Option<(Engine, &'static str)> {
+    match engine {
+        Engine::Embedded => for_engine(args),
+        Engine::Docker => args.cluster.given().map(|flag| (Engine::Kubernetes, flag)),
+        Engine::Kubernetes => args.docker.only_here().map(|flag| (Engine::Docker, flag)),
     }
 }
 
@@ -167,12 +189,20 @@ fn runs_on_another(context: &Context, asked: Engine, running: Engine, origin: &O
         ))
 }
 
-fn only_on_docker(context: &Context, flag: &str) -> Error {
+fn only_on(context: &Context, engine: Engine, of: Engine, flag: &str) -> Error {
     let name = context.instance_name();
+    let reason = match engine {
+        Engine::Embedded => "this instance is an embedded one".to_owned(),
+        other => format!("this instance is on {}", other.title()),
+    };
     Error::because(
         format!("start the instance {name}"),
-        format!("{flag} is for the Docker engine, and this instance is an embedded one"),
+        format!("{flag} is for the {} engine, and {reason}", of.title()),
     )
     .code(ExitCode::Usage)
-    .hint(format!("odd up{} --engine docker {flag}", of_instance(name)))
+    .hint(format!(
+        "odd up{} --engine {} {flag}",
+        of_instance(name),
+        of.name()
+    ))
 }

@@ -117,7 +117,7 @@ fn failed(error: EngineError, told: bool, name: &str) -> Error {
     error
 }
 
-fn interrupted(context: &Context, touched: bool) {
+pub(super) fn interrupted(context: &Context, touched: bool) {
     let (printer, of) = (&context.printer, of_instance(context.instance_name()));
     if touched {
         printer.warn(&format!(

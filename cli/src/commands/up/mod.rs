@@ -4,12 +4,15 @@ mod board;
 mod choose;
 mod docker;
 mod embedded;
+mod kubernetes;
+mod pods;
 mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use odd_contracts::Role;
+use odd_engine::kubernetes::Image;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -32,7 +35,7 @@ pub struct Args {
     /// What it shall be made of [env: ODD_ENGINE] [default: auto]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<EngineChoice>,
-    /// Seconds that it may take to become ready, images not counted [default: 30, on Docker 120]
+    /// Seconds that it may take to become ready, images not counted [default: 30, on Docker 120, on Kubernetes 300]
     #[arg(long, visible_alias = "wait-timeout", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     timeout: Option<u64>,
     /// A second observatory beside the first: --instance demo --port-offset 13000
@@ -40,13 +43,16 @@ pub struct Args {
     demo: bool,
     #[command(flatten)]
     docker: DockerArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   odd up
   odd up --engine docker --scale processor=4 --profile tools
-  odd up --offline --dry-run";
+  odd up --offline --dry-run
+  odd up --context staging --dry-run";
 
 /// Flags that only Docker has a use for. They choose it where nothing else is chosen.
 #[derive(Debug, clap::Args)]
@@ -73,6 +79,40 @@ struct DockerArgs {
     /// Show how long each service took
     #[arg(long, short = 'v')]
     report: bool,
+}
+
+/// Flags that only a cluster has a use for. They choose it where nothing else is chosen.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options on Kubernetes")]
+struct ClusterArgs {
+    /// Put it into the cluster of this context of the kubeconfig, which is there and stays. Takes --scale, --profile tools and --dry-run too
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Image of the roles, with its tag, in the place of the released one
+    #[arg(long, value_name = "IMAGE:TAG", value_parser = image)]
+    image: Option<Image>,
+    /// Take over fields that others own
+    #[arg(long)]
+    force_conflicts: bool,
+    /// Do not ask before the first change of a cluster
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+impl ClusterArgs {
+    /// The first flag that is given, which no other engine has a use for.
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--context", self.context.is_some()),
+            ("--image", self.image.is_some()),
+            ("--force-conflicts", self.force_conflicts),
+        ];
+        flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+}
+
+fn image(text: &str) -> Result<Image, String> {
+    Image::parse(text).ok_or_else(|| format!("{text:?} is no image with a tag, such as odd:0.1.0"))
 }
 
 /// Instance and port offset of `--demo`.
@@ -102,6 +142,12 @@ impl DockerArgs {
             ("--dry-run", self.dry_run),
             ("--project-dir", self.project_dir.is_some()),
         ];
+        flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+
+    /// The same of those that a cluster has no use for either.
+    fn only_here(&self) -> Option<&'static str> {
+        let flags = [("--offline", self.offline), ("--build", self.build)];
         flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
     }
 }
@@ -141,6 +187,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     match choice.engine {
         Engine::Embedded => embedded::run(context, &choice, limit(30)).await,
         Engine::Docker => docker::run(context, &choice, &args.docker, limit(120)).await,
+        Engine::Kubernetes => kubernetes::run(context, &choice, &args, limit(300)).await,
     }
 }
 

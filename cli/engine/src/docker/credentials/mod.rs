@@ -65,6 +65,18 @@ impl Credentials {
         }
     }
 
+    /// Makes the file the one that was used last: by that it is told which engine an instance was on. None is as well.
+    pub(in crate::docker) fn touch(instance: &Instance) -> Result<(), EngineError> {
+        let path = Self::file(instance);
+        match std::fs::File::options().append(true).open(&path) {
+            Ok(file) => file
+                .set_modified(std::time::SystemTime::now())
+                .context("touch", &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error).context("touch", &path),
+        }
+    }
+
     /// The secret of a variable.
     pub fn get(&self, variable: &str) -> Option<&str> {
         self.variables.get(variable).map(String::as_str)

@@ -252,10 +252,10 @@ impl ClusterError {
             }
             Self::Kubeconfig { .. } => "kubectl config view   (it shows what was read)".to_owned(),
             Self::NoContext { .. } => {
-                "kubectl config get-contexts   (it lists them)".to_owned()
+                "kubectl config get-contexts   (it lists them); where the cluster is gone: odd down --forget".to_owned()
             }
             Self::Unreachable { context, .. } => {
-                format!("kubectl --context {context} version   (it asks the same server)")
+                format!("kubectl --context {context} version   (it asks the same server); where it is gone: odd down --forget")
             }
             Self::Unauthorized { context, .. } => {
                 format!("log in to the cluster anew, then: kubectl --context {context} auth whoami")
@@ -267,7 +267,7 @@ impl ClusterError {
                 "take a cluster of Kubernetes 1.30 or later; operators have to be installed first (k8s/README.md)".to_owned()
             }
             Self::AnotherCluster { context, .. } => {
-                format!("kubectl config use-context {context}   (with the kubeconfig of before)")
+                format!("kubectl config use-context {context}   (with the kubeconfig of before), or where that cluster is gone: odd down --forget")
             }
             Self::ForeignNamespace { .. } => "take another instance: odd up --instance NAME".to_owned(),
             Self::PasswordsLost { .. } => {
@@ -276,7 +276,7 @@ impl ClusterError {
             Self::NotScalable { .. } => "odd up --scale processor=4".to_owned(),
             Self::TooOld { .. } => "take another cluster: kubectl config get-contexts lists them".to_owned(),
             Self::Conflict { .. } => {
-                "leave these fields to them, or take them over by force".to_owned()
+                "leave these fields to them, or take them over with --force-conflicts".to_owned()
             }
             Self::Refused { .. } => "odd export k8s   (it shows what was to be applied)".to_owned(),
             Self::NotReady { .. } => {
@@ -354,7 +354,7 @@ mod tests {
             error.to_string(),
             "deployment/gateway has fields that others own: .spec.replicas (kubectl-scale)"
         );
-        assert!(error.remedy().contains("by force"));
+        assert!(error.remedy().contains("--force-conflicts"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Life<'_> {
         let told = Told::default();
         self.prepare()
             .await
-            .carry_out(&told.tell())
+            .carry_out(None, &told.tell())
             .await
             .unwrap()
             .changed
@@ -108,6 +108,7 @@ impl Life<'_> {
         let options = DownOptions {
             deadline: LONG,
             volumes,
+            forget: false,
         };
         let down = kubernetes::down(&self.instance, &options, &told.tell()).await;
         let mut names: Vec<String> = down.unwrap().objects.iter().map(ToString::to_string).collect();
