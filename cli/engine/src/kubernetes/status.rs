@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use kube::Api;
+use kube::Resource;
+use kube::core::{PartialObjectMeta, Request};
 use serde::Serialize;
 
 use super::ClusterFile;
@@ -120,16 +121,19 @@ fn chosen(there: &[ObjectRef], services: &[String]) -> Result<Vec<ObjectRef>, Cl
 
 /// As `kubectl rollout restart` does it: by an annotation of the template.
 async fn roll(cluster: &Cluster, namespace: &str, object: &ObjectRef) -> Result<(), ClusterError> {
-    let client = cluster.client().clone();
-    let rolled = match object.kind.as_str() {
-        "StatefulSet" => {
-            let sets: Api<StatefulSet> = Api::namespaced(client, namespace);
-            sets.restart(&object.name).await.map(drop)
-        }
-        _ => {
-            let deployments: Api<Deployment> = Api::namespaced(client, namespace);
-            deployments.restart(&object.name).await.map(drop)
-        }
+    let path = match object.kind.as_str() {
+        "StatefulSet" => StatefulSet::url_path(&(), Some(namespace)),
+        _ => Deployment::url_path(&(), Some(namespace)),
+    };
+    let request = Request::new(path).restart(&object.name);
+    let request = request.map_err(kube::Error::BuildRequest);
+    let rolled = match request {
+        Ok(request) => cluster
+            .client()
+            .request::<PartialObjectMeta>(request)
+            .await
+            .map(drop),
+        Err(error) => Err(error),
     };
     rolled.map_err(|error| ClusterError::of(format!("restart {object}"), &error))
 }

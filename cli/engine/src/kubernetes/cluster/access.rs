@@ -8,7 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
 use tokio::time::timeout;
 
-use super::ClusterError;
+use super::{ClusterError, kubeconfig};
 
 /// Time for the first answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,8 +39,8 @@ impl Cluster {
 ///
 /// # Errors
 /// Where there is no such context, or its server does not answer or does not take the credentials.
-pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Cluster, ClusterError> {
-    let file = read(kubeconfig)?;
+pub async fn connect(path: Option<&Path>, context: Option<&str>) -> Result<Cluster, ClusterError> {
+    let file = kubeconfig::read(path)?;
     let context = chosen(&file, context)?;
     let options = KubeConfigOptions {
         context: Some(context.clone()),
@@ -69,20 +69,6 @@ async fn uid(client: &Client) -> Option<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let asked = timeout(PATIENCE, namespaces.get_metadata("kube-system")).await;
     asked.ok()?.ok()?.metadata.uid
-}
-
-fn read(path: Option<&Path>) -> Result<Kubeconfig, ClusterError> {
-    let read = match path {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    read.map_err(|error| match error {
-        KubeconfigError::FindPath => ClusterError::NoKubeconfig { at: None },
-        KubeconfigError::ReadConfig(source, path) if source.kind() == std::io::ErrorKind::NotFound => {
-            ClusterError::NoKubeconfig { at: Some(path) }
-        }
-        other => unusable(&other),
-    })
 }
 
 fn unusable(error: &KubeconfigError) -> ClusterError {
@@ -138,10 +124,9 @@ mod tests {
     use super::*;
 
     fn kubeconfig(current: &str) -> Kubeconfig {
-        let text = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: {current}\ncontexts:\n- name: one\n  context: {{cluster: c, user: u}}\n"
-        );
-        Kubeconfig::from_yaml(&text).unwrap()
+        let context = serde_json::json!({"name": "one", "context": {"cluster": "c", "user": "u"}});
+        let file = serde_json::json!({"current-context": current, "contexts": [context]});
+        serde_json::from_value(file).unwrap()
     }
 
     #[test]
@@ -150,7 +135,7 @@ mod tests {
         assert_eq!(chosen(&kubeconfig("two"), Some("one")).unwrap(), "one");
         let error = chosen(&kubeconfig("two"), None).unwrap_err().to_string();
         assert_eq!(error, r#"the kubeconfig has no context "two"; it has one"#);
-        let error = chosen(&kubeconfig("\"\""), None).unwrap_err().to_string();
+        let error = chosen(&kubeconfig(""), None).unwrap_err().to_string();
         assert!(error.contains("no current context"), "{error}");
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
+use k8s_openapi::api::core::v1 as whole;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::error::said;
 use super::symptom::stage;
+use super::view::{self, Pod, ServicePort};
 use super::{Cluster, ClusterError, PodStage};
 use crate::error::chain;
 
@@ -194,7 +195,7 @@ impl Way {
     /// Opens a way to one of the pods that are ready.
     async fn reach(&self) -> Result<(kube::api::Portforwarder, u16), ClusterError> {
         let (pod, port) = self.choose().await?;
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        let pods: Api<whole::Pod> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
         let forwarder = pods.portforward(&pod, &[port]).await;
         let forwarder =
             forwarder.map_err(|error| ClusterError::of(format!("reach the pod {pod}"), &error))?;
@@ -203,14 +204,13 @@ impl Way {
 
     /// A pod that is ready, and its port.
     async fn choose(&self) -> Result<(String, u16), ClusterError> {
-        let client = &self.cluster.client;
-        let services: Api<Service> = Api::namespaced(client.clone(), &self.namespace);
+        let services = view::services(&self.cluster, &self.namespace);
         let service = services.get(&self.target.service).await;
         let service = service.map_err(|error| match error {
             kube::Error::Api(status) if status.code == 404 => self.cannot(said(&status)),
             other => ClusterError::of(format!("read the Service {}", self.target.service), &other),
         })?;
-        let spec = service.spec.unwrap_or_default();
+        let spec = service.spec;
         let port = port_of(spec.ports.as_deref().unwrap_or_default(), self.target.port);
         let port = port.ok_or_else(|| self.cannot(format!("it has no port {}", self.target.port)))?;
         let labels = spec.selector.unwrap_or_default();
@@ -218,7 +218,7 @@ impl Way {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.namespace);
+        let pods = view::pods(&self.cluster, &self.namespace);
         let pods = pods
             .list(&ListParams::default().labels(&selector.join(",")))
             .await;
@@ -259,11 +259,8 @@ fn number_of(port: &IntOrString, pod: &Pod) -> Option<u16> {
     let number = match port {
         IntOrString::Int(number) => *number,
         IntOrString::String(name) => {
-            let containers = pod.spec.as_ref().map(|spec| &spec.containers);
-            let mut ports = containers
-                .into_iter()
-                .flatten()
-                .flat_map(|it| it.ports.iter().flatten());
+            let containers = pod.spec.containers.iter();
+            let mut ports = containers.flat_map(|it| it.ports.iter().flatten());
             ports
                 .find(|port| port.name.as_ref() == Some(name))?
                 .container_port
@@ -285,7 +282,7 @@ mod tests {
         ]))
         .unwrap();
         let pod: Pod = serde_json::from_value(json!({
-            "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8081}]}]}
+            "metadata": {}, "spec": {"containers": [{"name": "web", "ports": [{"name": "http", "containerPort": 8081}]}]}
         }))
         .unwrap();
         let number = |wanted: u16| number_of(&port_of(&ports, wanted)?, &pod);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::pin::pin;
 
 use futures::{AsyncBufReadExt, Stream, StreamExt, TryStreamExt, future, stream};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1 as whole;
 use kube::api::{ListParams, LogParams};
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, watcher::Config};
@@ -13,6 +13,7 @@ use odd_contracts::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::view::{self, Pod};
 use super::{Cluster, ClusterError, trouble};
 
 /// Lines that wait to be shown; who writes more waits.
@@ -60,7 +61,7 @@ pub async fn logs(
     namespace: &str,
     options: &LogOptions,
 ) -> Result<stream::BoxStream<'static, PodLine>, ClusterError> {
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let pods = view::pods(cluster, namespace);
     let listed = pods.list(&ListParams::default().labels(&options.labels)).await;
     let listed = listed.map_err(|error| ClusterError::of(format!("list the pods of {namespace}"), &error))?;
     let apps: BTreeSet<String> = listed.items.iter().filter_map(trouble::app).collect();
@@ -70,12 +71,13 @@ pub async fn logs(
             known: apps.into_iter().collect::<Vec<_>>().join(", "),
         });
     }
+    let logs: Api<whole::Pod> = Api::namespaced(cluster.client.clone(), namespace);
     if options.follow {
-        return Ok(followed(pods, options.clone()).boxed());
+        return Ok(followed(pods, logs, options.clone()).boxed());
     }
     let wanted: Vec<Pod> = listed.items.into_iter().filter(|pod| options.has(pod)).collect();
-    let written = wanted.iter().map(|pod| whole(&pods, pod, options));
-    let written = future::try_join_all(written).await?;
+    let logs = wanted.iter().map(|pod| written(&logs, pod, options));
+    let written = future::try_join_all(logs).await?;
     let mut lines: Vec<PodLine> = written.into_iter().flatten().collect();
     // Stable: lines of one pod that were received at once stay in their order.
     lines.sort_by_key(|line| line.at);
@@ -92,9 +94,13 @@ fn params(options: &LogOptions) -> LogParams {
 }
 
 /// What one pod wrote. One that has not begun has written nothing, and one that is gone is gone.
-async fn whole(pods: &Api<Pod>, pod: &Pod, options: &LogOptions) -> Result<Vec<PodLine>, ClusterError> {
+async fn written(
+    logs: &Api<whole::Pod>,
+    pod: &Pod,
+    options: &LogOptions,
+) -> Result<Vec<PodLine>, ClusterError> {
     let name = pod.name_any();
-    match pods.logs(&name, &params(options)).await {
+    match logs.logs(&name, &params(options)).await {
         Ok(text) => Ok(text.lines().map(|line| parsed(pod, line)).collect()),
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(Vec::new()),
         Err(error) => Err(ClusterError::of(
@@ -121,27 +127,36 @@ fn parsed(pod: &Pod, text: &str) -> PodLine {
 }
 
 /// Lines as they come. What reads them ends with the stream.
-fn followed(pods: Api<Pod>, options: LogOptions) -> impl Stream<Item = PodLine> + Send {
+fn followed(
+    pods: Api<Pod>,
+    logs: Api<whole::Pod>,
+    options: LogOptions,
+) -> impl Stream<Item = PodLine> + Send {
     let (sender, receiver) = mpsc::channel(WAITING);
     let mut tasks = JoinSet::new();
-    tasks.spawn(follow_all(pods, options, sender));
+    tasks.spawn(follow_all(pods, logs, options, sender));
     stream::unfold((receiver, tasks), |(mut receiver, tasks)| async move {
         let line = receiver.recv().await?;
         Some((line, (receiver, tasks)))
     })
 }
 
-async fn follow_all(pods: Api<Pod>, options: LogOptions, sender: mpsc::Sender<PodLine>) {
+async fn follow_all(
+    pods: Api<Pod>,
+    logs: Api<whole::Pod>,
+    options: LogOptions,
+    sender: mpsc::Sender<PodLine>,
+) {
     let mut readers = JoinSet::new();
     let mut known = HashSet::new();
     let config = Config::default().labels(&options.labels);
-    let mut changes = pin!(watcher(pods.clone(), config).default_backoff());
+    let mut changes = pin!(watcher(pods, config).default_backoff());
     while let Some(change) = changes.next().await {
         match change {
             Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) if options.has(&pod) => {
                 let Some(run) = run_of(&pod) else { continue };
                 if known.insert(run) {
-                    readers.spawn(follow(pods.clone(), pod, options.clone(), sender.clone()));
+                    readers.spawn(follow(logs.clone(), pod, options.clone(), sender.clone()));
                 }
             }
             // Who may not be asked, and who is away, is asked again by the watcher.
@@ -160,8 +175,8 @@ fn run_of(pod: &Pod) -> Option<String> {
     runs.then(|| format!("{} {}", pod.uid().unwrap_or_default(), first.restart_count))
 }
 
-async fn follow(pods: Api<Pod>, pod: Pod, options: LogOptions, sender: mpsc::Sender<PodLine>) {
-    let Ok(log) = pods.log_stream(&pod.name_any(), &params(&options)).await else {
+async fn follow(logs: Api<whole::Pod>, pod: Pod, options: LogOptions, sender: mpsc::Sender<PodLine>) {
+    let Ok(log) = logs.log_stream(&pod.name_any(), &params(&options)).await else {
         return;
     };
     let mut lines = pin!(log.lines());
@@ -182,6 +197,7 @@ mod tests {
     fn pod() -> Pod {
         serde_json::from_value(json!({
             "metadata": {"name": "gateway-x", "uid": "1", "labels": {"app.kubernetes.io/name": "gateway"}},
+            "spec": {},
             "status": {"containerStatuses": [{
                 "name": "gateway", "image": "", "imageID": "", "ready": true, "restartCount": 2, "state": {"running": {}},
             }]},

@@ -10,6 +10,7 @@ pub mod error;
 mod event;
 mod forward;
 mod kinds;
+mod kubeconfig;
 mod logs;
 mod object;
 mod parts;
@@ -18,6 +19,7 @@ mod remove;
 mod rollout;
 mod symptom;
 mod trouble;
+mod view;
 
 pub use access::{Cluster, connect};
 pub use apply::{Applied, ApplyOptions, apply};

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
 use serde::Serialize;
 
 use super::rollout::{Progress, of_deployment, of_set};
+use super::view::{self, Pod};
 use super::{Cluster, ClusterError, ObjectRef, PodStage, Symptom, symptom, trouble};
 
 /// A Deployment or a StatefulSet.
@@ -48,12 +47,11 @@ pub struct PodState {
 /// # Errors
 /// Where the cluster does not tell.
 pub async fn parts(cluster: &Cluster, namespace: &str, labels: &str) -> Result<Vec<Part>, ClusterError> {
-    let client = &cluster.client;
     let ours = ListParams::default().labels(labels);
     let every = ListParams::default();
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let deployments = view::deployments(cluster, namespace);
+    let sets = view::stateful_sets(cluster, namespace);
+    let pods = view::pods(cluster, namespace);
     let listed = tokio::try_join!(deployments.list(&ours), sets.list(&ours), pods.list(&every));
     let (deployments, sets, pods) =
         listed.map_err(|error| ClusterError::of(format!("list what runs in {namespace}"), &error))?;

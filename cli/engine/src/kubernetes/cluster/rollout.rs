@@ -6,13 +6,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::runtime::watcher::{self, watcher};
 use kube::runtime::{WatchStreamExt, watcher::Config};
-use kube::{Api, ResourceExt};
 use serde::Serialize;
 
+use super::view::{self, Deployment, Pod, StatefulSet};
 use super::{Cluster, ClusterError, Event, ObjectRef, PodStage, PodTrouble, Symptom, symptom, trouble};
 
 /// What a Deployment or a StatefulSet waits for.
@@ -88,17 +87,13 @@ fn changes<'a>(
     cluster: &Cluster,
     namespace: &'a str,
 ) -> impl stream::Stream<Item = Result<Change, ClusterError>> + use<'a> {
-    let client = &cluster.client;
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let deployments = watcher(deployments, Config::default())
+    let deployments = watcher(view::deployments(cluster, namespace), Config::default())
         .default_backoff()
         .filter_map(async |event| workload("Deployment", event, |it| of_deployment(&it)));
-    let sets = watcher(sets, Config::default())
+    let sets = watcher(view::stateful_sets(cluster, namespace), Config::default())
         .default_backoff()
         .filter_map(async |event| workload("StatefulSet", event, |it| of_set(&it)));
-    let pods = watcher(pods, Config::default())
+    let pods = watcher(view::pods(cluster, namespace), Config::default())
         .default_backoff()
         .filter_map(async |event| pod(event));
     stream::select_all([deployments.boxed(), sets.boxed(), pods.boxed()])

@@ -1,9 +1,9 @@
 //! How far a pod is, and what keeps it from getting further, as its status says.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
 use serde::Serialize;
 
 use super::PodStage;
+use super::view::{ContainerState, ContainerStatus, Pod, PodStatus};
 
 /// Reasons for which a container waits that are no matter of time alone, as the kubelet writes them.
 const STUCK: [&str; 10] = [
@@ -79,7 +79,7 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
 
 fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a str> {
     let all = status.conditions.iter().flatten();
-    let mut of_kind = all.filter(|condition| condition.type_ == kind);
+    let mut of_kind = all.filter(|condition| condition.kind == kind);
     of_kind.next().map(|condition| condition.status.as_str())
 }
 
@@ -135,7 +135,7 @@ fn failed(status: &PodStatus) -> Option<Symptom> {
 fn unschedulable(status: &PodStatus) -> Option<Symptom> {
     let mut all = status.conditions.iter().flatten();
     let condition = all.find(|condition| {
-        condition.type_ == "PodScheduled"
+        condition.kind == "PodScheduled"
             && condition.status == "False"
             && condition.reason.as_deref() == Some("Unschedulable")
     })?;
@@ -154,7 +154,8 @@ mod tests {
     use super::*;
 
     fn pod(status: Value) -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": "gateway-1"}, "status": status})).unwrap()
+        serde_json::from_value(json!({"metadata": {"name": "gateway-1"}, "spec": {}, "status": status}))
+            .unwrap()
     }
 
     fn waiting(reason: &str, message: &str, last: Value) -> Pod {

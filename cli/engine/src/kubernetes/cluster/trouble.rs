@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1 as whole;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 
+use super::view::{self, Happening, Pod};
 use super::{Cluster, Symptom};
 
 /// Time for what explains a symptom; what does not come by then is left out.
@@ -60,7 +61,7 @@ async fn warnings(cluster: &Cluster, pod: &Pod) -> Vec<String> {
     let Some(namespace) = pod.namespace() else {
         return Vec::new();
     };
-    let events: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
+    let events = view::happenings(cluster, &namespace);
     let of_pod = format!(
         "involvedObject.kind=Pod,involvedObject.name={},type=Warning",
         pod.name_any()
@@ -68,13 +69,14 @@ async fn warnings(cluster: &Cluster, pod: &Pod) -> Vec<String> {
     let listed = events.list(&ListParams::default().fields(&of_pod)).await;
     // What explains an error must not hide it.
     let Ok(listed) = listed else { return Vec::new() };
-    latest(listed.items, pod.uid().as_deref())
+    let events = listed.items.into_iter().filter_map(view::happening).collect();
+    latest(events, pod.uid().as_deref())
 }
 
 /// Those of this very pod: one of a StatefulSet has the name of the one before.
-fn latest(mut events: Vec<Event>, uid: Option<&str>) -> Vec<String> {
+fn latest(mut events: Vec<Happening>, uid: Option<&str>) -> Vec<String> {
     events.retain(|event| uid.is_none() || event.involved_object.uid.as_deref() == uid);
-    let time = |event: &Event| {
+    let time = |event: &Happening| {
         let last = event.last_timestamp.as_ref().map(|time| time.0);
         last.or(event.event_time.as_ref().map(|time| time.0))
     };
@@ -83,7 +85,7 @@ fn latest(mut events: Vec<Event>, uid: Option<&str>) -> Vec<String> {
     events[first..].iter().map(in_words).collect()
 }
 
-fn in_words(event: &Event) -> String {
+fn in_words(event: &Happening) -> String {
     let reason = event.reason.as_deref().unwrap_or("Warning");
     let message = event.message.as_deref().unwrap_or_default().trim();
     match event.count.unwrap_or(1) {
@@ -97,7 +99,7 @@ async fn log(cluster: &Cluster, pod: &Pod, symptom: &Symptom) -> Vec<String> {
     let (Some(namespace), true) = (pod.namespace(), symptom.ended_before) else {
         return Vec::new();
     };
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &namespace);
+    let pods: Api<whole::Pod> = Api::namespaced(cluster.client.clone(), &namespace);
     let params = LogParams {
         container: symptom.container.clone(),
         previous: true,
@@ -114,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn event(reason: &str, uid: &str, at: Value, count: i32) -> Event {
+    fn event(reason: &str, uid: &str, at: Value, count: i32) -> Happening {
         serde_json::from_value(json!({
             "metadata": {"name": "x"}, "reason": reason, "message": "why ", "lastTimestamp": at, "count": count,
             "involvedObject": {"kind": "Pod", "name": "postgres-0", "uid": uid},
