@@ -93,7 +93,7 @@ impl Context {
     pub fn engine(&self) -> Engine {
         let set = match self.settings.engine.value {
             EngineChoice::Docker => Engine::Docker,
-            EngineChoice::Kubernetes => Engine::Kubernetes,
+            EngineChoice::Kubernetes | EngineChoice::Kind => Engine::Kubernetes,
             EngineChoice::Auto | EngineChoice::Embedded => Engine::Embedded,
         };
         self.present().engine().unwrap_or(set)

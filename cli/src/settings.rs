@@ -29,6 +29,8 @@ pub enum EngineChoice {
     Embedded,
     /// A Kubernetes cluster that is there: that of a context, else the current one.
     Kubernetes,
+    /// A Kubernetes cluster on this machine, which kind makes: task-observatory.
+    Kind,
 }
 
 impl EngineChoice {
@@ -39,6 +41,7 @@ impl EngineChoice {
             Self::Docker => "docker",
             Self::Embedded => "embedded",
             Self::Kubernetes => "kubernetes",
+            Self::Kind => "kind",
         }
     }
 }

@@ -63,6 +63,7 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     let set = match context.settings.engine.value {
         EngineChoice::Auto => Purpose::Auto,
         EngineChoice::Docker => Purpose::Docker,
+        EngineChoice::Kind => Purpose::Kind,
         // What a cluster needs of this machine is what the roles would: a home, and ports.
         EngineChoice::Embedded | EngineChoice::Kubernetes => Purpose::Embedded,
     };

@@ -49,6 +49,9 @@ struct Answer<'a> {
     containers: Vec<String>,
     /// Docker volumes that were removed.
     volumes: Vec<String>,
+    /// The cluster that was removed, where kind had made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'static str>,
 }
 
 /// Stops it.
@@ -105,6 +108,7 @@ async fn of_embedded<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>
         took_ms: stopped.took.as_secs_f64() * 1e3,
         containers: Vec::new(),
         volumes: Vec::new(),
+        cluster: None,
     })
 }
 
@@ -122,11 +126,13 @@ async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>,
         took_ms: 0.0,
         containers: Vec::new(),
         volumes: Vec::new(),
+        cluster: None,
     };
     let options = kubernetes::DownOptions {
         deadline: Duration::from_secs(args.timeout).max(CLUSTER_PATIENCE),
         volumes: args.volumes,
         forget: args.forget,
+        kind: super::up::kind_program(),
     };
     let directory = context.instance.directory();
     let had_directory = directory.exists();
@@ -146,6 +152,7 @@ async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>,
     // The namespace goes with everything in it.
     let volumes = removed.objects.iter().filter(|object| object.kind == "Namespace");
     answer.volumes = volumes.map(ToString::to_string).collect();
+    answer.cluster = removed.cluster.then_some(kubernetes::kind::CLUSTER);
     Ok(answer)
 }
 
@@ -202,6 +209,7 @@ async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, 
         took_ms: stopped.took.as_secs_f64() * 1e3,
         containers: stopped.containers,
         volumes: stopped.volumes,
+        cluster: None,
     })
 }
 
@@ -236,6 +244,9 @@ fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
     }
     if !answer.volumes.is_empty() {
         printer.ok(&format!("removed {} volumes", answer.volumes.len()));
+    }
+    if let Some(cluster) = answer.cluster {
+        printer.ok(&format!("removed the cluster {cluster}"));
     }
     match &answer.removed {
         Some(directory) => printer.ok(&format!("removed {}", directory.display())),

@@ -151,9 +151,12 @@ const fn code_of(error: &KubernetesError) -> ExitCode {
         KubernetesError::TimedOut { .. } => ExitCode::TimedOut,
         KubernetesError::NoManifests { .. }
         | KubernetesError::NoRenderer { .. }
+        | KubernetesError::NoKind { .. }
+        | KubernetesError::KindBusy
         | KubernetesError::Program { .. }
         | KubernetesError::Io { .. } => ExitCode::Prerequisite,
         KubernetesError::Refused { .. }
+        | KubernetesError::KindFailed { .. }
         | KubernetesError::TooMuch { .. }
         | KubernetesError::NotManifests { .. } => ExitCode::Failed,
     }

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod options;
 pub mod plan;
 pub mod restart;
+mod role;
 #[cfg(test)]
 mod sample;
 pub mod state;
@@ -28,6 +29,7 @@ pub use logs::{LogLine, LogOptions, logs};
 pub use options::{DownOptions, UpOptions};
 pub use plan::{Action, ContainerStep, ImageSource, ImageStep, LeftOut, Plan, Step};
 pub use restart::restart;
+pub use role::role_image;
 pub use state::StackFile;
 pub use status::{ContainerStatus, StackStatus, status};
 pub use stop::stop;

@@ -1,11 +1,12 @@
 //! Taking an instance out of a cluster.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cluster::{self, Cluster, Event, ObjectRef};
 use super::members::{Owner, keeps_data, members, owner};
 use super::variant::Variant;
-use super::{ClusterFile, forwarding};
+use super::{ClusterFile, forwarding, kind};
 use crate::embedded;
 use crate::error::EngineError;
 use crate::instance::Instance;
@@ -23,6 +24,8 @@ pub struct DownOptions {
     pub volumes: bool,
     /// Ask no cluster: only what is kept of it here is removed, since the cluster is gone.
     pub forget: bool,
+    /// The program `kind`, by its name or its path.
+    pub kind: PathBuf,
 }
 
 /// What taking it out came to.
@@ -32,12 +35,15 @@ pub struct Down {
     pub forwarded: bool,
     /// Objects that were removed.
     pub objects: Vec<ObjectRef>,
+    /// Whether the cluster was removed too, which was made for it.
+    pub cluster: bool,
     /// Time it took.
     pub took: Duration,
 }
 
 /// Ends the forwarding of ports and removes every object of an instance but its data and the passwords to them; with `volumes` those too,
-/// with their namespace. Doing it again changes nothing. The cluster itself stays.
+/// with their namespace. Doing it again changes nothing. The cluster itself stays, unless kind made it for this instance and no other is left in it
+/// once the data go.
 ///
 /// # Errors
 /// [`EngineError::Cluster`], [`EngineError::Busy`] and [`EngineError::Io`]. What could be removed is removed.
@@ -61,8 +67,15 @@ pub async fn down(
     let Some(file) = ClusterFile::of(instance)? else {
         return Ok(down);
     };
-    if options.forget {
+    let gone = file.kind.is_some() && !options.forget && kind::is_gone(&options.kind).await?;
+    if gone {
+        kind::forget(&instance.home)?;
+    }
+    if options.forget || gone {
         ClusterFile::remove(instance)?;
+        if options.volumes {
+            embedded::remove_data(instance)?;
+        }
     } else {
         let cluster = file.connect().await?;
         let objects = objects(&cluster, instance, options.volumes).await?;
@@ -70,6 +83,9 @@ pub async fn down(
             .await?
             .objects;
         if options.volumes {
+            // Where this fails, the next call of this finds what is left.
+            down.cluster =
+                file.kind.is_some() && kind::remove(&instance.home, &options.kind, &cluster).await?;
             embedded::remove_data(instance)?;
         } else {
             // What is kept is found there by the next start.

@@ -65,6 +65,25 @@ pub enum KubernetesError {
         /// What is the matter.
         reason: String,
     },
+    /// There is no kind that can be used.
+    #[error("kind {reason}")]
+    NoKind {
+        /// What is the matter with it.
+        reason: String,
+        /// The oldest one that can be.
+        oldest: String,
+    },
+    /// kind does not do what is asked for.
+    #[error("kind cannot {doing}: {reason}")]
+    KindFailed {
+        /// What it was to do.
+        doing: String,
+        /// What it said.
+        reason: String,
+    },
+    /// Another command makes or removes the cluster of kind, and does not come to its end.
+    #[error("another command makes or removes the cluster of kind")]
+    KindBusy,
     /// The file system refused something.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -93,6 +112,11 @@ impl KubernetesError {
             Self::TimedOut { .. } => "try again when the machine has less to do; a base on another host needs that host".to_owned(),
             Self::TooMuch { .. } => "render a smaller overlay".to_owned(),
             Self::NotManifests { program, .. } => format!("install another version than {program}"),
+            Self::NoKind { oldest, .. } => format!("{}   (kind {oldest} or later)", remedy::install(Tool::Kind)),
+            Self::KindFailed { .. } => {
+                "look at what its container engine says: docker info; or put it into a cluster that is there: odd up --context NAME".to_owned()
+            }
+            Self::KindBusy => "wait for it, or end it, and try again".to_owned(),
             Self::Program { .. } => "check that the program may be run".to_owned(),
             Self::Io { .. } => "check that the directory can be written (TMPDIR chooses another)".to_owned(),
         }

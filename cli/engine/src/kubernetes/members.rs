@@ -64,6 +64,22 @@ pub(super) async fn owner(
     })
 }
 
+/// The instances in a cluster, of whoever put them there.
+///
+/// # Errors
+/// Where the cluster does not tell.
+pub(super) async fn instances(cluster: &Cluster) -> Result<Vec<String>, ClusterError> {
+    let namespaces: Api<Namespace> = Api::all(cluster.client().clone());
+    let of_odd = ListParams::default().labels(&format!("{MANAGED_BY}=odd,{INSTANCE}"));
+    let listed = namespaces.list_metadata(&of_odd).await;
+    let listed = listed.map_err(|error| ClusterError::of("list the namespaces of instances", &error))?;
+    Ok(listed
+        .items
+        .into_iter()
+        .filter_map(|item| item.metadata.name)
+        .collect())
+}
+
 /// The objects of an instance in its namespace, the namespace itself not among them.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod down;
 pub mod error;
 mod files;
 pub mod forwarding;
+pub mod kind;
 mod members;
 mod program;
 mod render;

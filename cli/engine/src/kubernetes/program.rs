@@ -4,7 +4,7 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use super::KubernetesError;
@@ -33,6 +33,16 @@ pub(super) struct Bounds {
 
 /// Runs a command to its end. It is killed when it passes a bound, and when the future is dropped.
 pub(super) async fn run(name: &str, command: &mut Command, bounds: Bounds) -> Result<Said, KubernetesError> {
+    run_telling(name, command, bounds, &|_| {}).await
+}
+
+/// The same, and tells each line of standard error as it comes.
+pub(super) async fn run_telling(
+    name: &str,
+    command: &mut Command,
+    bounds: Bounds,
+    tell: &(impl Fn(&str) + Sync),
+) -> Result<Said, KubernetesError> {
     let unusable = |source| KubernetesError::Program {
         program: name.to_owned(),
         source,
@@ -48,7 +58,7 @@ pub(super) async fn run(name: &str, command: &mut Command, bounds: Bounds) -> Re
         return Err(unusable(io::Error::other("its output cannot be read")));
     };
     let work = async {
-        let read = async { tokio::try_join!(whole(answer, bounds.bytes), beginning(errors)) };
+        let read = async { tokio::try_join!(whole(answer, bounds.bytes), beginning(errors, tell)) };
         let (answer, errors) = read.await.map_err(unusable)?;
         let answer = answer.ok_or_else(|| KubernetesError::TooMuch {
             program: name.to_owned(),
@@ -78,13 +88,19 @@ async fn whole(stream: impl AsyncRead + Unpin, limit: usize) -> io::Result<Optio
 }
 
 /// The beginning, in one line; the rest is read and dropped, so that the program does not wait for somebody to read it.
-async fn beginning(mut stream: impl AsyncRead + Unpin) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    (&mut stream).take(MAX_ERRORS).read_to_end(&mut bytes).await?;
+async fn beginning(mut stream: impl AsyncRead + Unpin, tell: &(impl Fn(&str) + Sync)) -> io::Result<String> {
+    let mut first = BufReader::new((&mut stream).take(MAX_ERRORS));
+    let (mut bytes, mut lines) = (Vec::new(), Vec::new());
+    while first.read_until(b'\n', &mut bytes).await? > 0 {
+        let line = String::from_utf8_lossy(&bytes).trim().to_owned();
+        if !line.is_empty() {
+            tell(&line);
+            lines.push(line);
+        }
+        bytes.clear();
+    }
     tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    Ok(lines.collect::<Vec<_>>().join(" "))
+    Ok(lines.join(" "))
 }
 
 #[cfg(all(test, unix))]

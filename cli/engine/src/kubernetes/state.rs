@@ -25,6 +25,9 @@ pub struct ClusterFile {
     pub context: String,
     /// The kubeconfig, where it is not the user's usual one.
     pub kubeconfig: Option<PathBuf>,
+    /// The cluster of kind that it is, where it is one.
+    #[serde(default)]
+    pub kind: Option<String>,
     /// Address of the server.
     pub server: String,
     /// What tells the cluster from every other one, where it was told.

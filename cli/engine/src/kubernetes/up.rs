@@ -35,6 +35,8 @@ pub struct UpOptions {
     pub context: Option<String>,
     /// The kubeconfig, where it is not the user's usual one.
     pub kubeconfig: Option<PathBuf>,
+    /// The cluster of kind that it is, where it is one.
+    pub kind: Option<String>,
     /// Where the manifests are taken from.
     pub source: Source,
     /// What renders them, where it is not the program on the `PATH`.
@@ -270,6 +272,7 @@ impl Prepared {
             up: true,
             context: self.cluster.context.clone(),
             kubeconfig: self.options.kubeconfig.clone(),
+            kind: self.options.kind.clone(),
             server: self.cluster.server.clone(),
             cluster_uid: self.cluster.uid.clone(),
             port_offset: self.instance.port_offset,

@@ -151,7 +151,7 @@ impl Make {
             .code(ExitCode::Usage)
             .hint("odd test --isolated --engine docker --offline")),
             EngineChoice::Embedded => Ok(make(On::Embedded)),
-            EngineChoice::Kubernetes => Err(Error::because(
+            EngineChoice::Kubernetes | EngineChoice::Kind => Err(Error::because(
                 "test",
                 "--isolated makes an instance on this machine, not in a cluster",
             )

@@ -53,7 +53,7 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
         EngineChoice::Auto => None,
         EngineChoice::Docker => Some(Engine::Docker),
         EngineChoice::Embedded => Some(Engine::Embedded),
-        EngineChoice::Kubernetes => Some(Engine::Kubernetes),
+        EngineChoice::Kubernetes | EngineChoice::Kind => Some(Engine::Kubernetes),
     };
     let present = context.present();
     let choice = match (asked, present.running()) {
@@ -72,6 +72,9 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
             (None, None) => return first(context, origin == Origin::Default).await,
         },
     };
+    if let Some(error) = no_kind(context, args) {
+        return Err(error);
+    }
     match useless(choice.engine, args) {
         Some((of, flag)) => Err(only_on(context, choice.engine, of, flag)),
         None => Ok(Some(choice)),
@@ -91,6 +94,29 @@ fn useless(engine: Engine, args: &Args) -> Option<(Engine, &'static str)> {
         Engine::Docker => args.cluster.given().map(|flag| (Engine::Kubernetes, flag)),
         Engine::Kubernetes => args.docker.only_here().map(|flag| (Engine::Docker, flag)),
     }
+}
+
+/// Whether kind is to make the cluster: it is asked for, or made the one that the instance is in.
+pub(super) fn of_kind(context: &Context, args: &Args) -> bool {
+    match args.engine.unwrap_or(context.settings.engine.value) {
+        EngineChoice::Kind => true,
+        EngineChoice::Auto if args.cluster.context.is_none() => {
+            context.cluster().is_some_and(|file| file.kind.is_some())
+        }
+        _ => false,
+    }
+}
+
+/// The cluster of kind has its own context.
+fn no_kind(context: &Context, args: &Args) -> Option<Error> {
+    args.cluster.context.as_ref().filter(|_| of_kind(context, args))?;
+    let action = format!("start the instance {}", context.instance_name());
+    let reason = "--engine kind makes a cluster of its own, and --context names one that is there";
+    Some(
+        Error::because(action, reason)
+            .code(ExitCode::Usage)
+            .hint("leave one of the two out"),
+    )
 }
 
 /// The first start of an instance for which nothing was chosen.

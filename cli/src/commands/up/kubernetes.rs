@@ -1,12 +1,14 @@
 //! Starting an instance in a Kubernetes cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use odd_contracts::Role;
 use odd_engine::compose::Source;
+use odd_engine::docker;
 use odd_engine::kubernetes::cluster::{Event, ObjectRef, Step};
+use odd_engine::kubernetes::kind::{self, KindOptions};
 use odd_engine::kubernetes::{self, ClusterFile, Prepared, Up, UpOptions};
 use odd_engine::{Instance, platform};
 use serde::Serialize;
@@ -57,8 +59,9 @@ pub(super) async fn run(
     limit: Duration,
 ) -> Result<ExitCode, Error> {
     let printer = &context.printer;
-    refuse_another(context, args)?;
-    let options = wanted(context, args, limit)?;
+    let local = super::choose::of_kind(context, args);
+    refuse_another(context, args, local)?;
+    let mut options = wanted(context, args, limit)?;
     let instance = placed(context);
     let program = super::program()?;
     let board = Mutex::new(Board::new(printer, choice.why.clone()));
@@ -72,6 +75,19 @@ pub(super) async fn run(
         }
     };
     let work = async {
+        if local {
+            let wanted = of_kind(args, &program, &options);
+            let ready = kind::ready(&instance, &wanted, &tell).await;
+            let Some(ready) = ready.map_err(|error| failed(context, error))? else {
+                finish(&board);
+                would_make(context)?;
+                return Ok(ExitCode::Ok);
+            };
+            options.context = Some(kind::CONTEXT.to_owned());
+            options.kubeconfig = Some(ready.kubeconfig);
+            options.image = ready.image;
+            options.kind = Some(kind::CLUSTER.to_owned());
+        }
         let prepared = kubernetes::prepare(&instance, &options, &tell)
             .await
             .map_err(|error| failed(context, error))?;
@@ -81,7 +97,7 @@ pub(super) async fn run(
             answer(context, &prepared, None)?;
             return Ok(ExitCode::Ok);
         }
-        if !may_change(context, args, &prepared).await? {
+        if !local && !may_change(context, args, &prepared).await? {
             printer.note("nothing was changed");
             return Ok(ExitCode::Failed);
         }
@@ -102,6 +118,9 @@ pub(super) async fn run(
                 board.finish();
                 touched |= board.touched;
             }
+            if local {
+                give_up(context, &instance).await;
+            }
             super::docker::interrupted(context, touched);
             Ok(ExitCode::Interrupted)
         }
@@ -115,13 +134,21 @@ fn finish(board: &Mutex<Board>) {
 }
 
 /// An instance is in one cluster: in another one, nobody would find what it left.
-fn refuse_another(context: &Context, args: &Args) -> Result<(), Error> {
-    let (Some(file), Some(asked)) = (context.cluster().filter(|file| file.up), &args.cluster.context) else {
+fn refuse_another(context: &Context, args: &Args, local: bool) -> Result<(), Error> {
+    let asked = match local {
+        true => Some(kind::CONTEXT),
+        false => args.cluster.context.as_deref(),
+    };
+    let (Some(file), Some(asked)) = (context.cluster().filter(|file| file.up), asked) else {
         return Ok(());
     };
-    if file.context == *asked {
+    if file.context == asked {
         return Ok(());
     }
+    let flags = match local {
+        true => format!("--engine {}", kind::NAME),
+        false => format!("--context {asked}"),
+    };
     let of = of_instance(context.instance_name());
     let action = format!("start the instance {}", context.instance_name());
     let reason = format!(
@@ -131,7 +158,7 @@ fn refuse_another(context: &Context, args: &Args) -> Result<(), Error> {
     Err(Error::because(action, reason)
         .code(ExitCode::Prerequisite)
         .hint(format!(
-            "odd down{of} && odd up{of} --context {asked}   (or another instance: --instance NAME)"
+            "odd down{of} && odd up{of} {flags}   (or another instance: --instance NAME)"
         )))
 }
 
@@ -190,6 +217,7 @@ fn wanted(context: &Context, args: &Args, limit: Duration) -> Result<UpOptions, 
             .project_dir
             .clone()
             .map_or(Source::Embedded, Source::Directory),
+        kind: None,
         renderer: None,
         tools: !profiles.is_empty() || file.is_some_and(|file| file.tools),
         image: image.or_else(|| file.and_then(|file| file.image.clone())),
@@ -197,6 +225,60 @@ fn wanted(context: &Context, args: &Args, limit: Duration) -> Result<UpOptions, 
         force: args.cluster.force_conflicts,
         wait_timeout: limit,
     })
+}
+
+/// The program that makes clusters on this machine.
+pub(in crate::commands) fn kind_program() -> PathBuf {
+    PathBuf::from(kind::NAME)
+}
+
+fn of_kind(args: &Args, program: &Path, options: &UpOptions) -> KindOptions {
+    KindOptions {
+        kind: kind_program(),
+        roles: docker::UpOptions {
+            program: program.to_owned(),
+            project_dir: args.docker.project_dir.clone(),
+            offline: false,
+            build: false,
+            profiles: Vec::new(),
+            scale: std::collections::BTreeMap::new(),
+            wait_timeout: options.wait_timeout,
+            dry_run: false,
+        },
+        // The one that was carried into the cluster before may be that of an older build.
+        image: args.cluster.image.clone(),
+        dry_run: args.docker.dry_run,
+    }
+}
+
+/// Removes what is left of a cluster that was about to be made.
+async fn give_up(context: &Context, instance: &Instance) {
+    let printer = &context.printer;
+    match kind::give_up(&instance.home, &kind_program()).await {
+        Ok(true) => printer.note(&format!("the cluster {} was not made", kind::CLUSTER)),
+        Ok(false) => {}
+        Err(error) => printer.warn(&format!(
+            "a part of the cluster {} may be left: {}; the next start removes it",
+            kind::CLUSTER,
+            odd_engine::error::chain(&error)
+        )),
+    }
+}
+
+/// Tells what a start would do where there is no cluster to compare with.
+fn would_make(context: &Context) -> Result<(), Error> {
+    let printer = &context.printer;
+    if printer.is_json() {
+        return printer.json(&serde_json::json!({
+            "version": 1, "instance": context.instance_name(), "engine": kubernetes::NAME, "context": kind::CONTEXT,
+            "state": "planned", "changed": false, "makesCluster": kind::CLUSTER,
+        }));
+    }
+    printer.line(&format!(
+        "kind would make the cluster {}, and everything in it; `odd export k8s` shows what that is",
+        kind::CLUSTER
+    ));
+    Ok(())
 }
 
 /// Whether the cluster may be changed: asked before the first change of it by this instance.

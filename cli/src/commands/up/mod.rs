@@ -191,6 +191,8 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     }
 }
 
+pub(super) use kubernetes::kind_program;
+
 /// The program that roles shall run.
 fn program() -> Result<PathBuf, Error> {
     std::env::current_exe().map_err(|e| Error::new("find the odd binary", e))

@@ -1,13 +1,17 @@
-//! `/openapi.json`, and Swagger UI at `/docs` from files within the binary, so that it works offline.
+//! `/openapi.json`, and Swagger UI at `/docs` from files within the binary, so that it works offline. They are compressed there, which is a
+//! megabyte and a half of every binary, and go to browsers as they are.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use odd_contracts::Role;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, Url};
@@ -28,24 +32,76 @@ pub(super) fn routes(role: Role, openapi: &OpenApi) -> Result<Router, ServeError
             get(async move || ([(CONTENT_TYPE, "application/json")], document.clone())),
         )
         .route("/docs", get(async || Redirect::permanent("/docs/")))
-        .route("/docs/", get(async |State(ui): State<Ui>| file("", ui)))
+        .route(
+            "/docs/",
+            get(async |State(ui): State<Ui>, headers: HeaderMap| file("", ui, &headers)),
+        )
         .route(
             "/docs/{*path}",
-            get(async |Path(path): Path<String>, State(ui): State<Ui>| file(&path, ui)),
+            get(
+                async |Path(path): Path<String>, State(ui): State<Ui>, headers: HeaderMap| {
+                    file(&path, ui, &headers)
+                },
+            ),
         )
         .with_state(ui))
 }
 
-fn file(path: &str, ui: Ui) -> Response {
-    match utoipa_swagger_ui::serve(path, ui) {
-        Ok(Some(file)) => {
-            let headers = [
-                (CONTENT_TYPE, file.content_type),
-                (CACHE_CONTROL, "no-cache".to_owned()),
-            ];
-            (headers, file.bytes.into_owned()).into_response()
-        }
-        Ok(None) => ApiError::not_found(format!("there is nothing at /docs/{path}")).into_response(),
+fn file(path: &str, ui: Ui, asked: &HeaderMap) -> Response {
+    let file = match utoipa_swagger_ui::serve(path, ui) {
+        Ok(Some(file)) => file,
+        Ok(None) => return ApiError::not_found(format!("there is nothing at /docs/{path}")).into_response(),
+        Err(error) => return ApiError::internal(&error).into_response(),
+    };
+    let headers = [
+        (CONTENT_TYPE, file.content_type),
+        (CACHE_CONTROL, "no-cache".to_owned()),
+        (VARY, ACCEPT_ENCODING.to_string()),
+    ];
+    let bytes = file.bytes.into_owned();
+    if !file.gzpipped {
+        return (headers, bytes).into_response();
+    }
+    if takes_gzip(asked) {
+        return (headers, [(CONTENT_ENCODING, "gzip")], bytes).into_response();
+    }
+    let mut plain = Vec::new();
+    match GzDecoder::new(bytes.as_slice()).read_to_end(&mut plain) {
+        Ok(_) => (headers, plain).into_response(),
         Err(error) => ApiError::internal(&error).into_response(),
+    }
+}
+
+/// Whether the answer may be compressed: `gzip` is among what is taken, and not at weight 0 (RFC 9110, section 12.5.3).
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let values = asked.get_all(ACCEPT_ENCODING);
+    let mut codings = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    codings.any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight
+            .trim()
+            .strip_prefix("q=")
+            .and_then(|weight| weight.parse().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.unwrap_or(1.0) > 0.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressed_files_go_to_those_who_take_them() {
+        let takes = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, value.parse().unwrap());
+            takes_gzip(&headers)
+        };
+        assert!(takes("gzip, deflate, br, zstd") && takes("br;q=1.0, GZIP;q=0.5"));
+        assert!(!takes("identity") && !takes("gzip;q=0") && !takes("br"));
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 }
