@@ -11,6 +11,7 @@ mod bed;
 
 mod cluster;
 mod ends;
+mod kind;
 mod network;
 mod parity;
 mod pods;

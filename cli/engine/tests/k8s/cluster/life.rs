@@ -10,12 +10,15 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use odd_engine::compose::Source;
 use odd_engine::kubernetes::cluster::{Action, ClusterError};
-use odd_engine::kubernetes::{self, ClusterFile, ClusterStatus, DownOptions, Prepared, UpOptions, prepare};
+use odd_engine::kubernetes::{
+    self, ClusterFile, ClusterStatus, DownOptions, Prepared, UpOptions, kind, prepare,
+};
 use odd_engine::{EngineError, Home, Instance};
 
 use super::Told;
 use crate::api::Conversation;
 use crate::bed;
+use crate::kind::{StandIn, options};
 
 const HERE: &str = "odd-life";
 const LONG: Duration = Duration::from_secs(120);
@@ -74,6 +77,7 @@ struct Life<'a> {
     instance: Instance,
     options: UpOptions,
     conversation: &'a Conversation,
+    kind: StandIn,
 }
 
 impl Life<'_> {
@@ -109,6 +113,7 @@ impl Life<'_> {
             deadline: LONG,
             volumes,
             forget: false,
+            kind: self.kind.program(),
         };
         let down = kubernetes::down(&self.instance, &options, &told.tell()).await;
         let mut names: Vec<String> = down.unwrap().objects.iter().map(ToString::to_string).collect();
@@ -139,15 +144,25 @@ async fn an_instance_is_started_changed_restarted_taken_out_and_started_again_wi
     let home = tempfile::tempdir().unwrap();
     let tree = tempfile::tempdir().unwrap();
     manifests(tree.path(), "info");
+    // The cluster is one that kind made, by a program in its place: it goes with the data of the instance.
+    let kind_program = StandIn::new(&std::fs::read_to_string(conversation.kubeconfig()).unwrap());
+    let instance = Instance {
+        name: "life".parse().unwrap(),
+        home: Home::at(home.path()),
+        port_offset: 0,
+    };
+    let told = Told::default();
+    let wanted = options(&kind_program, Some("ghcr.io/oddessentials/odd:test"));
+    let local = kind::ready(&instance, &wanted, &told.tell())
+        .await
+        .unwrap()
+        .unwrap();
     let mut life = Life {
-        instance: Instance {
-            name: "life".parse().unwrap(),
-            home: Home::at(home.path()),
-            port_offset: 0,
-        },
+        instance,
         options: UpOptions {
             context: Some(conversation.context().to_owned()),
-            kubeconfig: Some(conversation.kubeconfig().to_owned()),
+            kubeconfig: Some(local.kubeconfig),
+            kind: Some(kind::CLUSTER.to_owned()),
             source: Source::Directory(tree.path().to_owned()),
             renderer: Some(bed::renderer().await),
             tools: false,
@@ -157,6 +172,7 @@ async fn an_instance_is_started_changed_restarted_taken_out_and_started_again_wi
             wait_timeout: LONG,
         },
         conversation: &conversation,
+        kind: kind_program,
     };
 
     let first = life.prepare().await;
@@ -243,5 +259,10 @@ async fn an_instance_is_started_changed_restarted_taken_out_and_started_again_wi
     let all = life.down(true).await;
     assert!(all.contains(&"namespace/odd-life".to_owned()), "{all:?}");
     assert_eq!(ClusterFile::of(&life.instance).unwrap(), None);
+    assert_eq!(
+        life.kind.changes().last().map(String::as_str),
+        Some("delete cluster"),
+        "nobody else is in it"
+    );
     conversation.finish().await;
 }

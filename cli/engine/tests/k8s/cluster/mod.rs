@@ -22,16 +22,24 @@ async fn cluster(conversation: &Conversation) -> Cluster {
 
 /// Keeps what it is told.
 #[derive(Default)]
-struct Told(Mutex<Vec<Event>>);
+pub(crate) struct Told(Mutex<Vec<Event>>);
 
 #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 impl Told {
-    fn tell(&self) -> impl Fn(Event) + Sync + '_ {
+    pub(crate) fn tell(&self) -> impl Fn(Event) + Sync + '_ {
         |event| self.0.lock().unwrap().push(event)
     }
 
     fn events(&self) -> Vec<Event> {
         self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notice = |event| match event {
+            Event::Notice { text } => Some(text),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(notice).collect()
     }
 }
 
