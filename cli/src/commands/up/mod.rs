@@ -52,6 +52,7 @@ Examples:
   odd up
   odd up --engine docker --scale processor=4 --profile tools
   odd up --offline --dry-run
+  odd up --engine kind
   odd up --context staging --dry-run";
 
 /// Flags that only Docker has a use for. They choose it where nothing else is chosen.
