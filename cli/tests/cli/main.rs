@@ -15,6 +15,7 @@ mod healthcheck;
 mod jobs;
 mod lifecycle;
 mod parity;
+mod reference;
 mod scripts;
 mod serve;
 mod submit;
