@@ -7,6 +7,7 @@ mod config;
 mod contracts;
 mod crash;
 mod documents;
+mod example;
 mod export;
 mod frame;
 mod full_disk;
@@ -15,6 +16,8 @@ mod healthcheck;
 mod jobs;
 mod lifecycle;
 mod parity;
+#[cfg(unix)]
+mod readme;
 mod reference;
 mod scripts;
 mod serve;
