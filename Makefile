@@ -12,8 +12,8 @@ ODD := $(TARGET_DIR)/debug/odd
 # `up`, `test` and `lint` share one profile and one set of features, so that nothing is compiled twice.
 FEATURES := --features odd/failpoints
 
-# What is built to be used knows its commit. `build`, `test` and `lint` do not, so that a commit compiles nothing anew.
-WITH_COMMIT := ODD_COMMIT=$$(./scripts/commit.sh)
+# What is built to be used knows its commit and the date of that. `build`, `test` and `lint` do not, so that a commit compiles nothing anew.
+WITH_COMMIT := ODD_COMMIT=$$(./scripts/commit.sh) ODD_COMMIT_DATE=$$(./scripts/commit.sh --date)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

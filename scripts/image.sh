@@ -19,8 +19,8 @@ version_of_workspace() {
 # The target has to be named, so that the flags are those of the binary only and not of procedural macros. Of Swagger UI's files, three that
 # its page never loads are left out (2.3 MB). Relocations are packed (0.8 MB; glibc 2.36 or later undoes it at the start).
 build_binary() {
-    local target=$1 commit=$2
-    ODD_COMMIT=$commit SWAGGER_UI_OVERWRITE_FOLDER=$PWD/compose/odd/swagger-ui RUSTFLAGS="-C target-feature=+crt-static" \
+    local target=$1 commit=$2 date=$3
+    ODD_COMMIT=$commit ODD_COMMIT_DATE=$date SWAGGER_UI_OVERWRITE_FOLDER=$PWD/compose/odd/swagger-ui RUSTFLAGS="-C target-feature=+crt-static" \
         cargo rustc --locked --profile image --package odd --bin odd --target "$target" -- \
         -C link-arg=-Wl,-z,pack-relative-relocs
 }
@@ -36,16 +36,17 @@ from_binary() {
 }
 
 main() {
-    local version commit target arguments
+    local version commit date target arguments
     version=$(version_of_workspace)
     commit=$(scripts/commit.sh)
+    date=$(scripts/commit.sh --date)
     target=$(rustc -vV | sed -n 's/^host: //p')
-    arguments=(--quiet --build-arg "VERSION=$version" --build-arg "COMMIT=$commit"
+    arguments=(--quiet --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" --build-arg "COMMIT_DATE=$date"
         --tag "$repository:$version" --tag "$repository:$commit")
     case $target in
         *-linux-gnu)
             say "building a static binary for $target"
-            build_binary "$target" "$commit"
+            build_binary "$target" "$commit" "$date"
             from_binary "${CARGO_TARGET_DIR:-target}/$target/image/odd"
             ;;
         *)
@@ -54,7 +55,7 @@ main() {
             ;;
     esac
     say "$repository:$version and $repository:$commit"
-    scripts/test-image.sh "$repository:$commit" "$version" "$commit"
+    scripts/test-image.sh "$repository:$commit" "$version" "$commit" "$date"
 }
 
 main

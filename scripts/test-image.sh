@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Tests the image of the roles: what is in it, how it is labelled, and that a role runs in it under the restrictions of compose.yaml.
-# usage: scripts/test-image.sh IMAGE VERSION COMMIT
+# usage: scripts/test-image.sh IMAGE VERSION COMMIT [DATE]
 set -euo pipefail
 
-readonly image=$1 version=$2 commit=$3
+readonly image=$1 version=$2 commit=$3 date=${4:-}
 # A megabyte has a million bytes, as in Docker's own lists.
 readonly largest=30000000
 readonly user=65532:65532
@@ -41,11 +41,14 @@ label() {
 describes_itself() {
     expect "label version" "$version" "$(label version)"
     expect "label revision" "$commit" "$(label revision)"
+    [ -z "$date" ] || expect "label created" "$date" "$(label created)"
     expect "user" "$user" "$(field '{{.Config.User}}')"
     expect "entrypoint" '["/odd"]' "$(field '{{json .Config.Entrypoint}}')"
     local told
     told=$(docker run --rm "$image" version | awk '$1 == "odd" { print $2 }')
     expect "odd version" "$version" "$told"
+    told=$(docker run --rm "$image" version | sed -n 's/^commit  *//p')
+    expect "its commit" "$commit${date:+, $date}" "$told"
 }
 
 is_small() {

@@ -4,6 +4,7 @@
 //! [`output::Printer`]; [`exit::ExitCode`] says what an exit code means.
 
 pub mod args;
+pub mod build;
 pub mod commands;
 pub mod context;
 pub mod engine;
@@ -32,6 +33,7 @@ use output::Printer;
 
 /// The life of a command: parse, resolve settings, run, report, exit.
 pub fn main() -> std::process::ExitCode {
+    build::tell_commit();
     // In test builds, the variable FAILPOINTS arms failpoints for the life of the process.
     let _armed = fail::has_failpoints().then(fail::FailScenario::setup);
     let cli = match Cli::try_parse() {

@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod alertmanager;
 pub mod api;
+pub mod build;
 pub mod compat;
 pub mod control;
 pub mod event;

@@ -11,6 +11,7 @@
 pub mod browser;
 mod container;
 mod docker;
+pub mod document;
 mod faults;
 pub mod gate;
 mod images;

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use odd_testkit::Instance;
+use serde_json::json;
 
 use crate::instance;
 
@@ -97,6 +98,23 @@ fn the_version_is_for_people_and_programs() {
     let answer = odd.run(["version", "--output", "json"]).expect_code(0).json();
     assert_eq!(answer["version"], 1);
     assert_eq!(answer["release"], env!("CARGO_PKG_VERSION"));
+    // What tests run on is built without being told its commit, by the compiler that built the test.
+    assert_eq!(
+        (&answer["commit"], &answer["commitDate"]),
+        (&json!(null), &json!(null))
+    );
+    let target = answer["target"].as_str().unwrap();
+    assert!(target.contains(std::env::consts::ARCH), "{target}");
+    let rustc = answer["rustc"].as_str().unwrap();
+    assert!(rustc.starts_with(|c: char| c.is_ascii_digit()), "{rustc}");
+    let lines = odd.run(["version"]).expect_code(0).stdout;
+    assert_eq!(
+        lines.lines().take(2).collect::<Vec<_>>(),
+        [
+            concat!("odd        ", env!("CARGO_PKG_VERSION")),
+            "commit     unknown"
+        ]
+    );
 }
 
 #[test]

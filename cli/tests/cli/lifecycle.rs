@@ -276,6 +276,23 @@ fn a_killed_process_is_recognised_and_taken_over() {
 }
 
 #[test]
+fn a_process_that_is_still_ending_is_taken_over_as_well() {
+    let odd = instance();
+    odd.up();
+    let payload = r#"{"simulate": {"durationMs": 1000}}"#;
+    for _ in 0..3 {
+        let _ = odd
+            .run(["submit", "slow", "--count", "5000", "--payload", payload])
+            .expect_code(0);
+        // Not waited for, as a script does it: with work in hand it takes the system a moment to end it.
+        let killed = odd.process().unwrap().pid;
+        odd_engine::platform::kill(killed).unwrap();
+        let _ = odd.run(["up"]).expect_code(0);
+        assert_ne!(odd.process().unwrap().pid, killed);
+    }
+}
+
+#[test]
 fn a_process_file_of_a_reused_number_is_no_running_instance() {
     let odd = instance();
     let process = odd.up();

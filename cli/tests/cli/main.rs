@@ -8,6 +8,7 @@ mod config;
 mod contracts;
 mod crash;
 mod documents;
+mod example;
 mod export;
 mod frame;
 mod full_disk;
@@ -16,6 +17,9 @@ mod healthcheck;
 mod jobs;
 mod lifecycle;
 mod parity;
+#[cfg(unix)]
+mod readme;
+mod reference;
 mod scripts;
 mod serve;
 mod submit;

@@ -16,4 +16,5 @@ mod lifecycle;
 mod looking;
 mod observability;
 mod projects;
+mod readme;
 mod trouble;

@@ -23,6 +23,8 @@ mod options;
 mod pace;
 mod pager;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod replay;
 mod runner;
 mod screens;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::app::{App, Order};
 use crate::bed;
 use crate::effect::{Answer, Ask, Effect, Feed, Reply};
+use crate::picture;
 use crate::world::Stream;
 
 const EVENTS: &str = include_str!("replay/events.ndjson");
@@ -96,6 +97,14 @@ impl Stage {
         terminal.draw(|frame| self.app.draw(frame)).unwrap();
         terminal.backend().to_string()
     }
+
+    fn svg(&mut self, (width, height): (u16, u16), title: &str) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| self.app.draw(frame)).unwrap();
+        let base = self.app.world.theme.base();
+        let (ground, letters) = base.bg.zip(base.fg).expect("a theme of 24 bits sets both");
+        picture::svg(terminal.backend().buffer(), title, ground, letters)
+    }
 }
 
 /// The recording, handed over in pieces of this many events.
@@ -149,6 +158,45 @@ fn a_recording_gives_the_screens_that_it_gave() {
     stage.press(KeyCode::Enter);
     for (width, height) in bed::SIZES {
         insta::assert_snapshot!(format!("job_{width}x{height}"), stage.picture((width, height)));
+    }
+}
+
+/// The pictures in the documents, with what somebody hears who does not see them.
+const PICTURES: [(&str, u16, &str); 2] = [
+    (
+        "watch",
+        34,
+        "odd watch: counters, throughput, queues, roles, the table of jobs and what happens now",
+    ),
+    (
+        "job",
+        24,
+        "odd watch, one job: its attempts, waits and events on one line of time",
+    ),
+];
+
+/// Set to 1, pictures that differ are written anew instead.
+const UPDATE: &str = "ODD_UPDATE_PICTURES";
+
+#[test]
+fn the_pictures_in_the_documents_are_the_screens() {
+    let mut stage = replayed(&events(), 16);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pictures");
+    stage.feed(Feed::Alerts(Ok(Default::default())));
+    for (name, rows, title) in PICTURES {
+        if name == "job" {
+            stage.press(KeyCode::Enter);
+        }
+        let picture = stage.svg((120, rows), title);
+        let path = folder.join(format!("{name}.svg"));
+        if std::env::var(UPDATE).is_ok_and(|update| update == "1") {
+            std::fs::write(&path, &picture).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).is_ok_and(|kept| kept == picture),
+            "docs/pictures/{name}.svg is not what is shown. To write it anew, then look at it:\n    \
+             {UPDATE}=1 cargo test -p odd-tui pictures"
+        );
     }
 }
 

@@ -133,6 +133,9 @@ pub struct Health {
     pub service: String,
     /// Version it runs.
     pub version: String,
+    /// Commit that it was built from; absent where it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// State of each required dependency.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, String>,

@@ -201,6 +201,7 @@ impl Readiness {
             status,
             service: self.0.role.name().to_owned(),
             version: VERSION.to_owned(),
+            commit: odd_contracts::build::commit().map(str::to_owned),
             checks,
         }
     }

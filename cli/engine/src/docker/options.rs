@@ -45,7 +45,7 @@ impl UpOptions {
         RoleRequest {
             program: self.program.clone(),
             version: VERSION.to_owned(),
-            commit: option_env!("ODD_COMMIT").map(str::to_owned),
+            commit: odd_contracts::build::commit().map(str::to_owned),
             home: instance.home.clone(),
             project_dir: self.project_dir.clone(),
             offline: self.offline,

@@ -1,18 +1,13 @@
 //! What runs already, and of which version.
 
-use std::time::Duration;
+use odd_contracts::Role;
 
-use futures::future::join_all;
-use odd_client::{HttpOptions, RoleClient};
-
+use super::builds::{Build, Told};
 use super::{Check, CheckState};
 use crate::docker::StackFile;
 use crate::instance::Instance;
 use crate::kubernetes::ClusterFile;
 use crate::state::ProcessFile;
-
-/// Time that a role may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The process of the instance, and its stack where it has one.
 pub(super) async fn running(instance: &Instance, process: Option<&ProcessFile>) -> Vec<Check> {
@@ -21,19 +16,19 @@ pub(super) async fn running(instance: &Instance, process: Option<&ProcessFile>) 
         (None, Some(stack)) => vec![of_stack(instance, &stack).await],
         (Some(process), Some(stack)) => {
             vec![
-                of_process(instance, Some(process)),
+                of_process(instance, Some(process)).await,
                 of_stack(instance, &stack).await,
             ]
         }
-        (Some(process), None) => vec![of_process(instance, Some(process))],
+        (Some(process), None) => vec![of_process(instance, Some(process)).await],
         (None, None) => match ClusterFile::of(instance).ok().flatten().filter(|file| file.up) {
             Some(file) => vec![of_cluster(instance, &file)],
-            None => vec![of_process(instance, None)],
+            None => vec![of_process(instance, None).await],
         },
     }
 }
 
-fn of_process(instance: &Instance, process: Option<&ProcessFile>) -> Check {
+async fn of_process(instance: &Instance, process: Option<&ProcessFile>) -> Check {
     let name = format!("instance {}", instance.name);
     let Some(process) = process else {
         return Check::ok(name, "does not run");
@@ -50,14 +45,22 @@ fn of_process(instance: &Instance, process: Option<&ProcessFile>) -> Check {
         name,
         format!("runs as process {}, version {}", process.pid, process.release),
     );
-    if process.release == odd_contracts::VERSION {
-        return check;
+    let again = format!("odd down --instance {0} && odd up --instance {0}", instance.name);
+    if process.release != odd_contracts::VERSION {
+        let consequence = format!("this is version {}", odd_contracts::VERSION);
+        return check.wrong(CheckState::Warning, consequence, again);
     }
-    check.wrong(
-        CheckState::Warning,
-        format!("this is version {}", odd_contracts::VERSION),
-        format!("odd down --instance {0} && odd up --instance {0}", instance.name),
-    )
+    // Every role is in the one process, and that may listen on an address where this does not ask: an answer counts, silence does not.
+    let own = Build::own();
+    let any = process.ports.iter().next().map(|(role, port)| (*role, *port));
+    match Told::by(any, &own).await.differing.first() {
+        Some(differing) => check.wrong(
+            CheckState::Warning,
+            format!("this is version {own}, it runs {differing}"),
+            again,
+        ),
+        None => check,
+    }
 }
 
 /// What a cluster runs it tells itself, when it is asked for the state of the instance.
@@ -79,21 +82,8 @@ fn of_cluster(instance: &Instance, file: &ClusterFile) -> Check {
 
 /// The stack was started by one version and may run another: what its roles say counts.
 async fn of_stack(instance: &Instance, stack: &StackFile) -> Check {
-    let roles = odd_contracts::Role::ALL.into_iter();
+    let roles = Role::ALL.into_iter();
     let published = roles.filter_map(|role| Some((role, *stack.ports.get(role.name())?)));
-    let asked = published.map(|(role, port)| async move { (role, version(port).await) });
-    let answers = join_all(asked).await;
-    let silent: Vec<&str> = answers
-        .iter()
-        .filter(|(_, version)| version.is_none())
-        .map(|(role, _)| role.name())
-        .collect();
-    let differing: Vec<String> = answers
-        .iter()
-        .filter_map(|(role, version)| Some((role, version.as_deref()?)))
-        .filter(|(_, version)| *version != odd_contracts::VERSION)
-        .map(|(role, version)| format!("{role} {version}"))
-        .collect();
     let check = Check::ok(
         format!("instance {}", instance.name),
         format!(
@@ -102,27 +92,20 @@ async fn of_stack(instance: &Instance, stack: &StackFile) -> Check {
         ),
     );
     let again = format!("odd up --instance {}", instance.name);
-    if !silent.is_empty() {
-        let consequence = format!("no answer from {}", silent.join(", "));
-        return check.wrong(CheckState::Warning, consequence, again);
-    }
-    if !differing.is_empty() {
-        let consequence = format!(
-            "this is version {}, it runs {}",
-            odd_contracts::VERSION,
-            differing.join(", ")
-        );
-        return check.wrong(CheckState::Warning, consequence, again);
-    }
-    check
+    compared(check, published, again).await
 }
 
-/// The version that a role says it runs; none where it does not answer.
-async fn version(port: u16) -> Option<String> {
-    let options = HttpOptions {
-        timeout: PATIENCE,
-        ..HttpOptions::default()
-    };
-    let client = RoleClient::new(&format!("http://127.0.0.1:{port}"), options).ok()?;
-    Some(client.healthz().await.ok()?.version)
+/// A warning where a role does not answer, or runs another build than this one.
+async fn compared(check: Check, roles: impl IntoIterator<Item = (Role, u16)>, remedy: String) -> Check {
+    let own = Build::own();
+    let told = Told::by(roles, &own).await;
+    if !told.silent.is_empty() {
+        let consequence = format!("no answer from {}", told.silent.join(", "));
+        return check.wrong(CheckState::Warning, consequence, remedy);
+    }
+    if !told.differing.is_empty() {
+        let consequence = format!("this is version {own}, it runs {}", told.differing.join(", "));
+        return check.wrong(CheckState::Warning, consequence, remedy);
+    }
+    check
 }

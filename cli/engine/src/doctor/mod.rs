@@ -1,6 +1,7 @@
 //! Whether this machine can run an observatory, and what mends it where not. One file a subject; nothing is changed but for
 //! a file that is removed again.
 
+mod builds;
 mod docker;
 mod home;
 mod instance;

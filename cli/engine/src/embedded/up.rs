@@ -84,8 +84,7 @@ pub async fn up(
     let _lock = InstanceLock::take(instance, patience, || progress(UpEvent::WaitingForOther)).await?;
     let path = instance.process_file();
     if let Some(process) = ProcessFile::read(&path).context("read the process file", &path)? {
-        if process.is_alive() {
-            wait_until_ready(instance, options, begin, None, &mut progress).await?;
+        if process.is_alive() && wait_until_ready(instance, options, begin, None, &mut progress).await? {
             return Ok(Running {
                 process,
                 already: true,
@@ -100,7 +99,7 @@ pub async fn up(
     progress(UpEvent::Started {
         pid: started.child.id(),
     });
-    wait_until_ready(instance, options, begin, Some(&mut started), &mut progress).await?;
+    let _ready = wait_until_ready(instance, options, begin, Some(&mut started), &mut progress).await?;
     let process = ProcessFile::read(&path)
         .context("read the process file", &path)?
         .ok_or_else(|| started.crashed("it left no process file".to_owned()))?;
@@ -212,14 +211,15 @@ impl Drop for Started {
     }
 }
 
-/// Looks until every role is ready, the process has ended, or time is up.
+/// Looks until every role is ready, the process has ended, or time is up. False where one that ran before has ended: it was on its way out,
+/// as right after a kill.
 async fn wait_until_ready(
     instance: &Instance,
     options: &UpOptions,
     begin: Instant,
     mut started: Option<&mut Started>,
     progress: &mut impl FnMut(UpEvent),
-) -> Result<(), EngineError> {
+) -> Result<bool, EngineError> {
     let deadline = Instant::now() + options.deadline;
     let mut poll = FIRST_POLL;
     let mut ready: Vec<Role> = Vec::new();
@@ -241,7 +241,10 @@ async fn wait_until_ready(
             }
         }
         if now.process.is_some() && now.roles.iter().all(|r| r.state == RoleState::Ready) {
-            return Ok(());
+            return Ok(true);
+        }
+        if started.is_none() && now.process.is_none() {
+            return Ok(false);
         }
         if Instant::now() >= deadline {
             let log_tail = started.as_deref().map(Started::log_tail).unwrap_or_default();

@@ -228,7 +228,28 @@ fn places(context: &Context, pages: &[Page]) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn a_demo_is_an_instance_of_its_own_beside_the_first() {
+        let of = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("it is a command");
+            let flags = cli
+                .command
+                .as_ref()
+                .map(|command: &Command| command.flags(cli.global.clone()));
+            flags.map(|flags| (flags.instance, flags.port_offset))
+        };
+        assert_eq!(of("odd up --demo"), Some((Some("demo".to_owned()), Some(13_000))));
+        assert_eq!(
+            of("odd up --demo --port-offset 7"),
+            Some((Some("demo".to_owned()), Some(7)))
+        );
+        assert_eq!(of("odd up"), Some((None, None)));
+    }
 
     #[test]
     fn a_scale_is_a_service_and_a_number() {

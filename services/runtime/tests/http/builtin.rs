@@ -23,6 +23,11 @@ async fn health_tells_role_and_version_and_readiness_its_checks() {
         ("ok", "gateway", VERSION)
     );
 
+    assert_eq!(health.commit, None, "nobody told it");
+    odd_contracts::build::set_commit("0123456789ab");
+    let health: Health = server.get("/healthz").await.json().await.unwrap();
+    assert_eq!(health.commit.as_deref(), Some("0123456789ab"));
+
     let response = server.get("/readyz").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     let health: Health = response.json().await.unwrap();
