@@ -15,8 +15,7 @@ const TRIGGERS = ["push", "pull_request", "workflow_call"];
 const MAY_WRITE = {
   "release.yml": {
     attest: ["attestations", "id-token"],
-    image: ["packages"],
-    "image-index": ["attestations", "id-token", "packages"],
+    image: ["attestations", "id-token", "packages"],
     npm: ["id-token"],
     draft: ["contents"],
     publish: ["contents"],
@@ -24,7 +23,7 @@ const MAY_WRITE = {
 };
 
 const PUBLISHING =
-  /docker push|imagetools create|--push\b|push=true|npm publish|npm-publish\.mjs|cargo publish|git push|gh release|gh api|docker login/;
+  /docker push|imagetools create|--push\b|push=true|npm publish|npm-publish\.mjs|push-image\.sh|github-release\.sh|cargo publish|git push|gh release|gh api|docker login/;
 
 /** Every workflow of the repository: its text, by its name. */
 export function workflows() {

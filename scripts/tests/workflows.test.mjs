@@ -7,7 +7,7 @@ import { complaints, workflows } from "./workflow-rules.mjs";
 const texts = workflows();
 
 test("the workflows keep the rules", () => {
-  assert.ok(texts["ci.yml"]);
+  for (const name of ["ci.yml", "archives.yml", "release.yml"]) assert.ok(texts[name], name);
   assert.deepEqual(complaints(texts), []);
 });
 
@@ -52,6 +52,15 @@ const cases = {
   "no time limit": ["ci.yml", / {4}timeout-minutes: \d+\n/, "", /has no timeout-minutes/],
   "credentials that stay": ["ci.yml", "persist-credentials: false", "persist-credentials: true", /a checkout keeps its credentials/],
   "a checkout as it comes": ["ci.yml", /\n {8}with:\n {10}persist-credentials: false/, "", /a checkout keeps its credentials/],
+  "a publishing workflow by hand": ["release.yml", "on:\n", "on:\n  workflow_dispatch:\n", /is started by workflow_dispatch/],
+  "a publishing workflow from a branch": ["release.yml", '    tags: ["v*.*.*"]\n', "    branches: [main]\n", /from something else than tags/],
+  "a publishing workflow from any tag": ["release.yml", '["v*.*.*"]', '["**"]', /publishes from something else than tags/],
+  "a right that a job does not need": ["release.yml", "      contents: read\n      id-token: write\n", "      contents: write\n      id-token: write\n", /npm: may write contents/],
+  "a secret without its environment": ["release.yml", "    environment: release\n", "", /secrets outside of the environment release/],
+  "a cache in what is released": ["archives.yml", "          package-manager-cache: false\n", "", /binary: actions\/setup-node takes what is released from a cache/],
+  "a compiler's cache in what is released": ["archives.yml", checkout, `uses: Swatinem/rust-cache@${"0".repeat(40)}`, /takes what is released from a cache/],
+  "publishing by what pull requests call": ["archives.yml", "scripts/pack.sh binaries packed", "scripts/push-image.sh packed", /archives\.yml: pack: a pull request publishes/],
+  "secrets in what pull requests call": ["archives.yml", "TARGET: ${{ matrix.target }}", "TARGET: ${{ secrets.TARGET }}", /archives\.yml: binary: a pull request gets secrets/],
   "a title in a command": [
     "ci.yml",
     "jobs:\n",
@@ -59,6 +68,12 @@ const cases = {
     /an expression stands in a command/,
   ],
 };
+
+test("a release is made of all that the scripts know how to make", () => {
+  const targets = ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64", "windows-x64"];
+  const lists = [...texts["archives.yml"].matchAll(/fromJSON\(inputs\.targets \|\| '(.+)'\)/g)].map(([, list]) => JSON.parse(list));
+  assert.deepEqual(lists, [targets, targets]);
+});
 
 for (const [what, [name, from, to, message]] of Object.entries(cases)) {
   test(`refused: ${what}`, () => {
