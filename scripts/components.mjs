@@ -49,7 +49,14 @@ export function crates() {
       const [crate, license, repository] = line.replace(/ \(\*\)$/, "").split("\t");
       const [, name, version] = /^(\S+) v(\S+)/.exec(crate);
       const sha256 = sums.get(`${name} ${version}`);
-      found.set(`${name} ${version}`, { name, version, license: expression(license), repository, sha256, ours: !sha256 });
+      found.set(`${name} ${version}`, {
+        name,
+        version,
+        license: expression(license),
+        repository,
+        sha256,
+        ours: !sha256,
+      });
     }
   }
   return [...found.values()].sort(byName);

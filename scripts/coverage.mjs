@@ -26,7 +26,9 @@ function complain(code, message) {
 
 function figure(text, where) {
   const value = text.trim() === "" ? Number.NaN : Number(text);
-  return value >= 0 && value <= 100 ? value : complain(6, `${where} says «${text.trim()}», which is no share of a hundred`);
+  return value >= 0 && value <= 100
+    ? value
+    : complain(6, `${where} says «${text.trim()}», which is no share of a hundred`);
 }
 
 /** The crate of a file is the innermost folder with sources: services/store/src/x.rs is of services/store. */
@@ -58,10 +60,16 @@ function main([report, before, ...more]) {
   if (before !== undefined && floor < figure(before, "the commit before"))
     complain(6, `.ci/coverage says ${floor}, and said ${before.trim()} before: it only rises`);
   if (measured < floor)
-    complain(6, `tests run ${measured.toFixed(2)} % of the lines, fewer than the ${floor} % of .ci/coverage: write the tests that are missing`);
+    complain(
+      6,
+      `tests run ${measured.toFixed(2)} % of the lines, fewer than the ${floor} % of .ci/coverage: write the tests that are missing`,
+    );
   const next = (Math.floor((measured - SLACK) * 10) / 10).toFixed(1);
   if (measured >= floor + REACH)
-    complain(6, `tests run ${measured.toFixed(2)} % of the lines, and .ci/coverage still says ${floor}: write ${next} there`);
+    complain(
+      6,
+      `tests run ${measured.toFixed(2)} % of the lines, and .ci/coverage still says ${floor}: write ${next} there`,
+    );
 }
 
 main(process.argv.slice(2));

@@ -39,7 +39,10 @@ function published({ name, version }) {
 function publish(each) {
   const there = published(each);
   if (there && there !== each.integrity)
-    complain(6, `${each.name} ${each.version} is published as ${there}, and ${each.path} is ${each.integrity}: release another version`);
+    complain(
+      6,
+      `${each.name} ${each.version} is published as ${there}, and ${each.path} is ${each.integrity}: release another version`,
+    );
   if (there) {
     process.stdout.write(`${each.name} ${each.version} is published already\n`);
     return;

@@ -38,7 +38,10 @@ function main([version, ...more]) {
     ({ heading }) => heading.split(" ")[0].replace(/^\[(.+)\]$/, "$1") === version,
   );
   if (named.length === 0)
-    complain(6, `CHANGELOG.md has no section ${version}: give that heading to what stands under Unreleased, with the date`);
+    complain(
+      6,
+      `CHANGELOG.md has no section ${version}: give that heading to what stands under Unreleased, with the date`,
+    );
   if (named.length > 1) complain(6, `CHANGELOG.md has ${named.length} sections ${version}: make them one`);
   // Headings alone tell nothing.
   const [{ body }] = named;

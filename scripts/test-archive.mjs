@@ -81,11 +81,17 @@ async function unpacked(archive, work, env) {
 function complete(folder, program) {
   const needed = ["LICENSE", "README.md", "completions", "man", program];
   const found = readdirSync(folder).sort();
-  expect(found.join() === needed.sort().join(), `the archive has ${found.join(", ")}, and should have ${needed.join(", ")}`);
+  expect(
+    found.join() === needed.sort().join(),
+    `the archive has ${found.join(", ")}, and should have ${needed.join(", ")}`,
+  );
   const completions = ["_odd", "odd.bash", "odd.fish"];
   expect(readdirSync(join(folder, "completions")).sort().join() === completions.join(), "completions are missing");
   for (const file of completions)
-    expect(readFileSync(join(folder, "completions", file), "utf8").includes("submit"), `${file} does not know odd submit`);
+    expect(
+      readFileSync(join(folder, "completions", file), "utf8").includes("submit"),
+      `${file} does not know odd submit`,
+    );
   const pages = readdirSync(join(folder, "man"));
   for (const page of ["odd.1", "odd-up.1", "odd-submit.1", "odd-verify.1"])
     expect(pages.includes(page), `the manual page ${page} is missing`);
@@ -132,7 +138,17 @@ async function host(releases, name, version) {
 async function installs(base, version, work, env) {
   const prefix = join(work, "installed");
   const installer = windows
-    ? ["powershell", "-NoProfile", "-ExecutionPolicy", "Bypass", "-File", join(root, "install.ps1"), "-NoPath", "-Prefix", prefix]
+    ? [
+        "powershell",
+        "-NoProfile",
+        "-ExecutionPolicy",
+        "Bypass",
+        "-File",
+        join(root, "install.ps1"),
+        "-NoPath",
+        "-Prefix",
+        prefix,
+      ]
     : ["sh", join(root, "install.sh"), "--prefix", prefix];
   const own = { ...env, ODD_INSTALL_BASE_URL: base };
   await run(installer[0], installer.slice(1), { env: own, seconds: 180 });
@@ -147,7 +163,8 @@ async function main([releases, target, ...more]) {
   if (!releases || !TARGETS.includes(target) || more.length > 0)
     throw new Complaint(2, `usage: node scripts/test-archive.mjs RELEASES TARGET; targets are ${TARGETS.join(", ")}`);
   const from = resolve(releases);
-  if (!existsSync(join(from, "VERSION"))) throw new Complaint(3, `there is no VERSION in ${from}: scripts/archive.sh writes it`);
+  if (!existsSync(join(from, "VERSION")))
+    throw new Complaint(3, `there is no VERSION in ${from}: scripts/archive.sh writes it`);
   const version = readFileSync(join(from, "VERSION"), "utf8").trim();
   const name = `odd-${version}-${target}.${target.startsWith("windows") ? "zip" : "tar.gz"}`;
   const work = mkdtempSync(join(tmpdir(), "odd-archive-"));

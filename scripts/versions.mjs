@@ -62,13 +62,16 @@ function files(folder) {
     .sort();
 }
 
+/** What stands for any version, in documents that say so. */
+const PLACEHOLDER = "1.2.3";
+
 /** Tags of the image: those that the files must have, and whatever else names it. */
 function images() {
-  const named = ["README.md", ...["compose", "docs", "k8s"].flatMap(files)].flatMap((path) =>
+  const mentioned = ["README.md", ...["compose", "docs", "k8s"].flatMap(files)].flatMap((path) =>
     places(path, /ghcr\.io\/oddessentials\/odd:([0-9A-Za-z_][\w.+-]*)/g, 0),
   );
   return [
-    ...named,
+    ...mentioned.filter(({ path, value }) => !(path.includes(".md:") && value === PLACEHOLDER)),
     ...places("compose/.env", /^ODD_IMAGE=.*:(.+)$/gm),
     ...places("compose/compose.yaml", /ODD_IMAGE:-[^}]*:([^}]+)\}/g),
     ...places("compose/odd/Dockerfile", /^ARG VERSION=(.+)$/gm),

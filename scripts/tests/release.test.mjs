@@ -59,7 +59,8 @@ async function registry(t) {
   const state = { packages: new Map(), taken: [], tags: {}, refuse: () => false };
   const server = createServer((request, response) => {
     const name = decodeURIComponent(request.url.slice(1).split("?")[0]);
-    const answer = (code, body) => response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const answer = (code, body) =>
+      response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
     if (request.method !== "PUT")
       return state.packages.has(name) ? answer(200, state.packages.get(name)) : answer(404, { error: "not found" });
     const parts = [];

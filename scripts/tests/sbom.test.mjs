@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { root, run, version } from "./support.mjs";
 
-const sbom = () => run(["node", join(root, "scripts/sbom.mjs")], { env: { ...process.env, SOURCE_DATE_EPOCH: "1700000000" } });
+const sbom = () =>
+  run(["node", join(root, "scripts/sbom.mjs")], { env: { ...process.env, SOURCE_DATE_EPOCH: "1700000000" } });
 
 const done = await sbom();
 assert.equal(done.code, 0, done.stderr);
@@ -20,7 +21,17 @@ test("it is the same each time, and of its commit", async () => {
 });
 
 test("it has what is in the binaries of every platform and in the page, and nothing that only tests use", () => {
-  for (const name of ["odd", "odd-gateway", "tokio", "lapin", "libsqlite3-sys", "windows-sys", "preact", "@xterm/xterm", "uplot"])
+  for (const name of [
+    "odd",
+    "odd-gateway",
+    "tokio",
+    "lapin",
+    "libsqlite3-sys",
+    "windows-sys",
+    "preact",
+    "@xterm/xterm",
+    "uplot",
+  ])
     assert.ok(names.has(name), name);
   for (const name of ["insta", "proptest", "testcontainers", "odd-testkit", "vite", "vitest", "typescript"])
     assert.ok(!names.has(name), name);
@@ -37,7 +48,9 @@ test("what is not ours has the checksum that its lock file names, a licence and 
     }
     const [{ algorithm, checksumValue }] = each.checksums;
     const locked =
-      algorithm === "SHA256" ? locks.includes(checksumValue) : page.includes(Buffer.from(checksumValue, "hex").toString("base64"));
+      algorithm === "SHA256"
+        ? locks.includes(checksumValue)
+        : page.includes(Buffer.from(checksumValue, "hex").toString("base64"));
     assert.ok(locked, each.name);
     assert.match(each.externalRefs[0].referenceLocator, /^pkg:(cargo|npm)\//);
   }

@@ -40,7 +40,14 @@ function changed(t, change) {
 test("the archive of the real binary passes, and nothing is left", async (t) => {
   const done = await tested(t, releases);
   assert.equal(done.code, 0, done.stderr);
-  for (const what of ["SHA256SUMS", "manual pages", "odd submit hello --count 100 --wait", "odd verify", "odd test", "odd down"])
+  for (const what of [
+    "SHA256SUMS",
+    "manual pages",
+    "odd submit hello --count 100 --wait",
+    "odd verify",
+    "odd test",
+    "odd down",
+  ])
     assert.ok(done.stdout.includes(what), what);
   assert.match(done.stdout, /install\.(sh|ps1) installs and removes it/);
   assert.deepEqual(done.left, {});
@@ -82,7 +89,10 @@ function witness(at, log, command, instead) {
 
 test("an instance whose promise is broken fails the test, and is stopped", async (t) => {
   const log = folder(t);
-  const done = await tested(t, changed(t, (at) => witness(at, log, "verify", "echo 1 lost; exit 6")));
+  const done = await tested(
+    t,
+    changed(t, (at) => witness(at, log, "verify", "echo 1 lost; exit 6")),
+  );
   assert.equal(done.code, 6);
   assert.match(done.stderr, /verify: exit code 6\n1 lost/);
   assert.match(readFileSync(join(log, "calls"), "utf8"), /^up .*\nsubmit .*\nverify\ndown --volumes --yes\n$/m);

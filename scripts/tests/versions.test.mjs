@@ -16,7 +16,16 @@ const versions = (tree, ...tag) => run(["node", join(tree, "scripts/versions.mjs
 function copied(t) {
   const tree = folder(t);
   const manifests = members.map((member) => `${member}/Cargo.toml`);
-  const parts = ["Cargo.toml", "Cargo.lock", "README.md", "compose", "docs", "k8s", "npm/odd/package.json", ...manifests];
+  const parts = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "compose",
+    "docs",
+    "k8s",
+    "npm/odd/package.json",
+    ...manifests,
+  ];
   for (const path of [...parts, "scripts/versions.mjs"]) {
     mkdirSync(dirname(join(tree, path)), { recursive: true });
     cpSync(join(root, path), join(tree, path), { recursive: true });
@@ -56,7 +65,8 @@ test("a tag of another version is refused, and what is no version", async () => 
   const other = await versions(root, "v9.8.7");
   assert.equal(other.code, 6);
   assert.match(other.stderr, /the tag: 9\.8\.7/);
-  for (const tag of [version, "v1.2", "latest", "refs/tags/v1.2.3"]) assert.equal((await versions(root, tag)).code, 2, tag);
+  for (const tag of [version, "v1.2", "latest", "refs/tags/v1.2.3"])
+    assert.equal((await versions(root, tag)).code, 2, tag);
 });
 
 test("each place alone that disagrees is refused by its name", async (t) => {
@@ -72,7 +82,11 @@ test("each place alone that disagrees is refused by its name", async (t) => {
     assert.ok(done.stderr.includes(path) && done.stderr.includes("9.8.7"), done.stderr);
   };
   for (const { path, text } of occurrences()) await refused(path, text, path);
-  await refused("Cargo.toml", read("Cargo.toml").replace(`version = "${version}"`, 'version = "9.8.7"'), "the workspace");
+  await refused(
+    "Cargo.toml",
+    read("Cargo.toml").replace(`version = "${version}"`, 'version = "9.8.7"'),
+    "the workspace",
+  );
   for (const member of members) {
     const path = `${member}/Cargo.toml`;
     await refused(path, read(path).replace("version.workspace = true", 'version = "9.8.7"'), member);
@@ -82,7 +96,11 @@ test("each place alone that disagrees is refused by its name", async (t) => {
     await refused("Cargo.lock", read("Cargo.lock").replace(`${entry}"${version}"`, `${entry}"9.8.7"`), name);
   }
   const path = 'odd-store = { path = "services/store"';
-  await refused("Cargo.toml", read("Cargo.toml").replace(path, `${path}, version = "=9.8.7"`), "a dependency on a path");
+  await refused(
+    "Cargo.toml",
+    read("Cargo.toml").replace(path, `${path}, version = "=9.8.7"`),
+    "a dependency on a path",
+  );
   await refused("README.md", `${read("README.md")}\n    docker pull ghcr.io/oddessentials/odd:9.8.7\n`, "a document");
 });
 

@@ -22,8 +22,14 @@ const MAY_WRITE = {
   },
 };
 
-const PUBLISHING =
-  /docker push|imagetools create|--push\b|push=true|npm publish|npm-publish\.mjs|push-image\.sh|github-release\.sh|cargo publish|git push|gh release|gh api|docker login/;
+/** What sends something to a registry or to GitHub. */
+const PUBLISHING = new RegExp(
+  [
+    "docker login|docker push|imagetools create|--push\\b|push=true|push-image\\.sh",
+    "npm publish|npm-publish\\.mjs|cargo publish",
+    "git push|gh release|gh api|github-release\\.sh",
+  ].join("|"),
+);
 
 /** Every workflow of the repository: its text, by its name. */
 export function workflows() {
@@ -31,7 +37,8 @@ export function workflows() {
   return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]));
 }
 
-const listed = (value) => (typeof value === "string" ? [value] : Array.isArray(value) ? value : Object.keys(value ?? {}));
+const listed = (value) =>
+  typeof value === "string" ? [value] : Array.isArray(value) ? value : Object.keys(value ?? {});
 const strings = (value) =>
   typeof value === "string" ? [value] : value && typeof value === "object" ? Object.values(value).flatMap(strings) : [];
 const jobsOf = (workflow) => Object.entries(workflow.jobs ?? {});
@@ -72,7 +79,8 @@ function triggers(name, workflow) {
     .filter((trigger) => !TRIGGERS.includes(trigger))
     .map((trigger) => `${name}: is started by ${trigger}`);
   const push = workflow.on?.push;
-  if (listed(workflow.on).includes("push") && !push?.branches && !push?.tags) found.push(`${name}: every push starts it`);
+  if (listed(workflow.on).includes("push") && !push?.branches && !push?.tags)
+    found.push(`${name}: every push starts it`);
   // What publishes does so from tags, and nothing else starts it.
   if (MAY_WRITE[name] && (listed(workflow.on).length !== 1 || push?.branches || String(push?.tags) !== "v*.*.*"))
     found.push(`${name}: publishes from something else than tags v*.*.*`);
@@ -92,7 +100,8 @@ function leastRights(name, workflow) {
     if (strings(job).some((text) => /\bsecrets\b/.test(text)) && !(MAY_WRITE[name] && job.environment === "release"))
       found.push(`${name}: ${id}: has secrets outside of the environment release`);
   }
-  if (/\bsecrets\b/.test(strings({ ...workflow, jobs: {} }).join("\n"))) found.push(`${name}: hands secrets to every job`);
+  if (/\bsecrets\b/.test(strings({ ...workflow, jobs: {} }).join("\n")))
+    found.push(`${name}: hands secrets to every job`);
   return found;
 }
 
@@ -123,7 +132,9 @@ function pinned(name, text, workflow) {
   return [
     ...used
       .filter((each) => each && !each.startsWith("./"))
-      .filter((each) => !/@[0-9a-f]{40}$/.test(each) || !new RegExp(`uses: ${each} # v\\d+\\.\\d+\\.\\d+\\n`).test(text))
+      .filter(
+        (each) => !/@[0-9a-f]{40}$/.test(each) || !new RegExp(`uses: ${each} # v\\d+\\.\\d+\\.\\d+\\n`).test(text),
+      )
       .map((each) => `${name}: ${each} is not pinned by its commit, with its version in a comment`),
     ...images
       .filter((image) => image && !/@sha256:[0-9a-f]{64}$/.test(image))
@@ -140,7 +151,8 @@ function fromPullRequests(name, workflow) {
     if (writes(job.permissions).length > 0) found.push(`${place}: a pull request gets rights to write`);
     if (job.environment) found.push(`${place}: a pull request gets an environment`);
     if (publishes(job)) found.push(`${place}: a pull request publishes`);
-    if (listed(job["runs-on"]).includes("self-hosted")) found.push(`${place}: a pull request runs on a machine of ours`);
+    if (listed(job["runs-on"]).includes("self-hosted"))
+      found.push(`${place}: a pull request runs on a machine of ours`);
   }
   return found;
 }
