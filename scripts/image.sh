@@ -2,9 +2,10 @@
 # Builds the image of the roles: the static binary with this machine's cargo, and around it an image of nothing else. Where cargo cannot make
 # a binary for Linux (on other systems, or with another C library) everything is built in containers instead, by compose/odd/Dockerfile.
 # Tags the image with the version and with the commit, and tests it.
-# usage: scripts/image.sh [BINARY]
+# usage: scripts/image.sh [BINARY [NOTICES]]
 #
-# BINARY  the static binary, where it is built already (scripts/binary.sh)
+# BINARY   the static binary, where it is built already (scripts/binary.sh)
+# NOTICES  the notices of third parties (scripts/notices.mjs), which an image that is handed to others has beside the binary
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,11 +21,12 @@ version_of_workspace() {
 
 # The same file every time, whatever else is in the checkout.
 from_binary() {
-    local binary=$1 context
+    local binary=$1 notices=${2:-} context
     context=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$context'" EXIT
     install -m 755 "$binary" "$context/odd"
+    [ -z "$notices" ] || gzip -9 -n <"$notices" >"$context/THIRD-PARTY-NOTICES.txt.gz"
     docker build --file compose/odd/binary.Dockerfile "${arguments[@]}" "$context"
 }
 
@@ -35,7 +37,7 @@ main() {
     arguments=(--quiet --build-arg "VERSION=$version" --build-arg "COMMIT=$commit"
         --tag "$repository:$version" --tag "$repository:$commit")
     if [ $# -gt 0 ]; then
-        from_binary "$1"
+        from_binary "$@"
     elif [[ $(rustc -vV) == *-linux-gnu* ]]; then
         say "building a static binary"
         binary=$(scripts/binary.sh)
@@ -45,7 +47,7 @@ main() {
         docker build --file compose/odd/Dockerfile "${arguments[@]}" .
     fi
     say "$repository:$version and $repository:$commit"
-    scripts/test-image.sh "$repository:$commit" "$version" "$commit"
+    scripts/test-image.sh "$repository:$commit" "$version" "$commit" ${2:+THIRD-PARTY-NOTICES.txt.gz}
 }
 
 main "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a release of binaries: OUTDIR/release has the archives, SHA256SUMS, VERSION, the bill of materials and the installers, OUTDIR/npm the
-# packages of npm, packed. Nothing is published.
+# Makes a release of binaries: OUTDIR/release has the archives, SHA256SUMS, VERSION, the bill of materials, the notices of third parties and
+# the installers, OUTDIR/npm the packages of npm, packed. Nothing is published.
 # usage: scripts/pack.sh BINARIES OUTDIR
 #
 # BINARIES  a folder with one folder a target, called as that, with the binary in it: linux-x64/odd … windows-x64/odd.exe
@@ -36,8 +36,8 @@ for pair in "${pairs[@]}"; do
 done
 node scripts/sbom.mjs >"$out/release/odd-$version.spdx.json"
 cp install.sh install.ps1 "$out/release"
-(cd "$out/release" && sha256sum install.ps1 install.sh "odd-$version.spdx.json" >>SHA256SUMS)
-packages=$(node scripts/npm-packages.mjs "$out/packages" "${pairs[@]}")
+(cd "$out/release" && sha256sum THIRD-PARTY-NOTICES.txt install.ps1 install.sh "odd-$version.spdx.json" >>SHA256SUMS)
+packages=$(node scripts/npm-packages.mjs "$out/packages" "$out/release/THIRD-PARTY-NOTICES.txt" "${pairs[@]}")
 while IFS= read -r package; do
     npm pack --silent --pack-destination "$out/npm" "$package"
 done <<<"$packages"

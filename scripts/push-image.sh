@@ -30,7 +30,8 @@ push() {
     local name=odd-$version-linux-$machine
     mkdir "$context"
     tar -xzf "$release/$name.tar.gz" --directory "$context" --strip-components 1 "$name/odd"
-    touch -d "@$SOURCE_DATE_EPOCH" "$context/odd"
+    gzip -9 -n <"$release/THIRD-PARTY-NOTICES.txt" >"$context/THIRD-PARTY-NOTICES.txt.gz"
+    touch -d "@$SOURCE_DATE_EPOCH" "$context"/*
     docker build --quiet --platform "linux/$architecture" --provenance=false --file compose/odd/binary.Dockerfile \
         --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" --tag "$image" "$context" >&2
     docker push --quiet "$image" >&2

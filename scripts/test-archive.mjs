@@ -79,7 +79,7 @@ async function unpacked(archive, work, env) {
 }
 
 function complete(folder, program) {
-  const needed = ["LICENSE", "README.md", "completions", "man", program];
+  const needed = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "completions", "man", program];
   const found = readdirSync(folder).sort();
   expect(
     found.join() === needed.sort().join(),
@@ -98,6 +98,11 @@ function complete(folder, program) {
   for (const page of pages)
     expect(/^\.TH /m.test(readFileSync(join(folder, "man", page), "utf8")), `${page} is no manual page`);
   expect(readFileSync(join(folder, "LICENSE"), "utf8").startsWith("MIT License"), "LICENSE is not the licence");
+  for (const name of ["tokio", "preact", "SmartBear"])
+    expect(
+      readFileSync(join(folder, "THIRD-PARTY-NOTICES.txt"), "utf8").includes(name),
+      `the notices do not tell of ${name}`,
+    );
   passed(`${found.join(", ")}; ${pages.length} manual pages`);
 }
 

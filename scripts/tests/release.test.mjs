@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { folder, root, run, sha256, shared, standIn, version, which } from "./support.mjs";
 
@@ -34,7 +34,7 @@ const tarballs = readdirSync(join(own, "npm"));
 
 test("a release has the archives, their checksums, the bill of materials and the installers", () => {
   const archives = targets.map((each) => `odd-${version}-${each}.${each === "windows-x64" ? "zip" : "tar.gz"}`);
-  const listed = [...archives, `odd-${version}.spdx.json`, "install.ps1", "install.sh"];
+  const listed = [...archives, `odd-${version}.spdx.json`, "THIRD-PARTY-NOTICES.txt", "install.ps1", "install.sh"];
   assert.deepEqual(readdirSync(join(own, "release")).sort(), [...listed, "SHA256SUMS", "VERSION"].sort());
   const lines = readFileSync(join(own, "release/SHA256SUMS"), "utf8").trim().split("\n");
   const sums = listed.map((name) => `${sha256(readFileSync(join(own, "release", name)))}  ${name}`);
@@ -87,6 +87,18 @@ async function registry(t) {
   return state;
 }
 
+/** Changes what a packed package says of itself. */
+function repacked(at, name, change) {
+  const tar = (...args) => assert.equal(spawnSync("tar", args, { cwd: at }).status, 0);
+  tar("-xzf", name);
+  const path = join(at, "package/package.json");
+  const [before, after] = [readFileSync(path, "utf8"), change(readFileSync(path, "utf8"))];
+  assert.notEqual(after, before);
+  writeFileSync(path, after);
+  tar("-czf", name, "package");
+  rmSync(join(at, "package"), { recursive: true });
+}
+
 test("the launcher is published last, and once; another of the same version is refused", async (t) => {
   const to = await registry(t);
   const done = await to.publish(join(own, "npm"));
@@ -99,10 +111,14 @@ test("the launcher is published last, and once; another of the same version is r
   assert.equal(to.taken.length, 6);
   assert.equal(again.stdout.match(/is published already/g).length, 6);
 
-  const [from, out] = [binaries(folder(t)), folder(t)];
-  writeFileSync(join(from, "linux-arm64/odd"), "built again");
-  assert.equal((await pack(from, out)).code, 0);
-  const other = await to.publish(join(out, "npm"));
+  const at = folder(t);
+  cpSync(join(own, "npm"), at, { recursive: true });
+  repacked(
+    at,
+    tarballs.find((name) => name.includes("linux-arm64")),
+    (text) => text.replace('"description": "', "$&Another. "),
+  );
+  const other = await to.publish(at);
   assert.equal(other.code, 6);
   assert.match(other.stderr, /odd-linux-arm64 .* is published as sha512-.*release another version/);
   assert.equal(to.taken.length, 6);
@@ -135,11 +151,8 @@ test("a version before a version is not the latest", async (t) => {
   const to = await registry(t);
   const at = folder(t);
   for (const name of tarballs) {
-    spawnSync("tar", ["-xzf", join(own, "npm", name)], { cwd: at });
-    const path = join(at, "package/package.json");
-    writeFileSync(path, readFileSync(path, "utf8").replaceAll(`"${version}"`, '"1.0.0-rc.1"'));
-    assert.equal(spawnSync("tar", ["-czf", basename(name), "package"], { cwd: at }).status, 0);
-    rmSync(join(at, "package"), { recursive: true });
+    cpSync(join(own, "npm", name), join(at, name));
+    repacked(at, name, (text) => text.replaceAll(`"${version}"`, '"1.0.0-rc.1"'));
   }
   const done = await to.publish(at);
   assert.equal(done.code, 0, done.stderr);

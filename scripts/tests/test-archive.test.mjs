@@ -64,6 +64,11 @@ test("an archive that is not what SHA256SUMS says is not unpacked", async (t) =>
 });
 
 for (const [what, change, message] of [
+  [
+    "with notices of nobody",
+    (at) => writeFileSync(join(at, "THIRD-PARTY-NOTICES.txt"), "tokio\n"),
+    /the notices do not tell of preact/,
+  ],
   ["without a licence", (at) => rmSync(join(at, "LICENSE")), /the archive has README\.md, .* and should have LICENSE/],
   ["with a file more", (at) => writeFileSync(join(at, "notes"), ""), /the archive has .*notes/],
   ["without a manual page", (at) => rmSync(join(at, "man/odd-up.1")), /the manual page odd-up\.1 is missing/],
