@@ -11,7 +11,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 
 const seconds = Number(process.env.ODD_PUBLISH_TIMEOUT ?? 300);
 
@@ -36,6 +36,7 @@ function published({ name, version }) {
   return complain(1, `the registry does not tell what there is of ${name}: ${done.stderr.trim()}`);
 }
 
+/** Whether it had to be. */
 function publish(each) {
   const there = published(each);
   if (there && there !== each.integrity)
@@ -45,7 +46,7 @@ function publish(each) {
     );
   if (there) {
     process.stdout.write(`${each.name} ${each.version} is published already\n`);
-    return;
+    return false;
   }
   // What comes before a version is not what `npm install` takes unasked.
   const args = ["publish", each.path, "--access", "public", "--tag", each.version.includes("-") ? "next" : "latest"];
@@ -53,13 +54,14 @@ function publish(each) {
   const done = spawnSync("npm", args, { stdio: ["ignore", "ignore", "inherit"] });
   if (done.status !== 0) complain(1, `${each.name} ${each.version} could not be published: this again`);
   process.stdout.write(`${each.name} ${each.version} is published\n`);
+  return true;
 }
 
 /** A registry shows what it took a little later. */
 async function awaited(each) {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; ) {
     if (published(each) === each.integrity) return;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((done) => setTimeout(done, 1000));
   }
   complain(1, `the registry does not show ${each.name} ${each.version} within ${seconds} s: this again`);
 }
@@ -67,7 +69,8 @@ async function awaited(each) {
 async function main([folder, ...more]) {
   if (!folder || more.length > 0) complain(2, "usage: node scripts/npm-publish.mjs FOLDER");
   const files = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
-  const all = files.map((name) => described(join(folder, name)));
+  // With a relative path of two parts npm would look for a repository of GitHub.
+  const all = files.map((name) => described(resolve(folder, name)));
   const launchers = all.filter((each) => each.needs.length > 0);
   if (launchers.length !== 1) complain(6, `${folder} has ${launchers.length} launchers, not one`);
   const [launcher] = launchers;
@@ -75,8 +78,7 @@ async function main([folder, ...more]) {
   for (const name of launcher.needs)
     if (!platforms.some((each) => each.name === name && each.version === launcher.version))
       complain(6, `${folder} lacks ${name} ${launcher.version}: nothing is published`);
-  for (const each of platforms) publish(each);
-  for (const each of platforms) await awaited(each);
+  for (const each of platforms.filter(publish)) await awaited(each);
   publish(launcher);
 }
 

@@ -83,7 +83,7 @@ async function registry(t) {
   const npmrc = join(folder(t), "npmrc");
   writeFileSync(npmrc, `registry=http://127.0.0.1:${port}/\n//127.0.0.1:${port}/:_authToken=token\n`);
   const theirs = { ...env, npm_config_userconfig: npmrc, npm_config_fetch_retries: "0", ODD_PUBLISH_TIMEOUT: "5" };
-  state.publish = (at) => run(["node", join(root, "scripts/npm-publish.mjs"), at], { env: theirs });
+  state.publish = (at, options) => run(["node", join(root, "scripts/npm-publish.mjs"), at], { env: theirs, ...options });
   return state;
 }
 
@@ -101,7 +101,8 @@ function repacked(at, name, change) {
 
 test("the launcher is published last, and once; another of the same version is refused", async (t) => {
   const to = await registry(t);
-  const done = await to.publish(join(own, "npm"));
+  // As the workflow does: npm would take `npm/x.tgz` for a repository of GitHub.
+  const done = await to.publish("npm", { cwd: own });
   assert.equal(done.code, 0, done.stderr);
   assert.equal(to.taken.length, 6);
   assert.equal(to.taken.at(-1), launcher);
