@@ -1,7 +1,7 @@
 # Thin targets over cargo and the binary `odd`. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui build up down test soak lint release install bench bench-servers image images images-fast clean
+.PHONY: help setup ui build up down test coverage soak lint release install bench bench-servers image images images-fast clean
 
 # A fresh rustup installation is found before the shell was started anew.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -11,6 +11,9 @@ ODD := $(TARGET_DIR)/debug/odd
 
 # `up`, `test` and `lint` share one profile and one set of features, so that nothing is compiled twice.
 FEATURES := --features odd/failpoints
+
+# The lines that count: not those of what only tests use.
+COVERED := --ignore-filename-regex '(^|/)testkit/'
 
 # What is built to be used knows its commit and the date of that. `build`, `test` and `lint` do not, so that a commit compiles nothing anew.
 WITH_COMMIT := ODD_COMMIT=$$(./scripts/commit.sh) ODD_COMMIT_DATE=$$(./scripts/commit.sh --date)
@@ -35,6 +38,14 @@ test: ## Run every test (set-up included: compiler, Node.js, Docker engine, imag
 	@./scripts/ui.sh --test
 	cargo test --locked --workspace $(FEATURES) --no-fail-fast
 	@ODD_TEST_BINARY=$(ODD) node --test --test-reporter=spec scripts/tests/*.test.mjs
+
+coverage: ## Run the tests of Rust, write which lines they run, hold that to .ci/coverage (needs cargo-llvm-cov)
+	@./scripts/setup.sh --tests
+	@./scripts/ui.sh
+	cargo llvm-cov --locked --workspace $(FEATURES) --no-report
+	cargo llvm-cov report --locked $(COVERED) --html --output-dir $(TARGET_DIR)/coverage
+	cargo llvm-cov report --locked $(COVERED) --json --summary-only --output-path $(TARGET_DIR)/coverage/summary.json
+	@node scripts/coverage.mjs $(TARGET_DIR)/coverage/summary.json $$(git show HEAD^1:.ci/coverage 2>/dev/null)
 
 SEEDS ?= 5
 soak: ## Break every part under load, each in SEEDS ways (5), and print the table of faults

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Packs a binary as it is released: OUTDIR/odd-VERSION-TARGET.tar.gz (for Windows .zip) with the binary, README, licence, completions and
-# manual pages in one folder. Enters it in OUTDIR/SHA256SUMS, and writes OUTDIR/VERSION, from where installers take what is the latest.
+# Packs a binary as it is released: OUTDIR/odd-VERSION-TARGET.tar.gz (for Windows .zip) with the binary, README, licence, notices of third
+# parties, completions and manual pages in one folder. The notices are those in OUTDIR, or scripts/notices.mjs writes them there. Enters the
+# archive in OUTDIR/SHA256SUMS, and writes OUTDIR/VERSION, from where installers take what is the latest.
 # The same files give the same archive, byte for byte: names are sorted, owners are 0, times are SOURCE_DATE_EPOCH or the commit's.
 # usage: scripts/archive.sh BINARY TARGET OUTDIR [NATIVE]
 #
@@ -64,7 +65,12 @@ name=odd-$version-$target
 folder=$work/$name
 mkdir -p "$folder/completions" "$folder/man"
 cp "$binary" "$folder/$program"
-cp README.md LICENSE "$folder"
+notices=$out/THIRD-PARTY-NOTICES.txt
+if [ ! -f "$notices" ]; then
+    node scripts/notices.mjs >"$work/notices" || exit
+    mv "$work/notices" "$notices"
+fi
+cp README.md LICENSE "$notices" "$folder"
 native completions bash >"$folder/completions/odd.bash"
 native completions zsh >"$folder/completions/_odd"
 native completions fish >"$folder/completions/odd.fish"

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 // Writes the packages of npm into a folder: OUTDIR/odd, the launcher, and OUTDIR/odd-PLATFORM for each binary, ready for `npm pack` and
 // `npm publish`. The version is the workspace's, from Cargo.toml; where npm/odd/package.json has another one, nothing is written.
-// usage: node scripts/npm-packages.mjs OUTDIR TARGET=BINARY...
+// usage: node scripts/npm-packages.mjs OUTDIR NOTICES TARGET=BINARY...
 //
-// TARGET  as of scripts/archive.sh: linux-x64, linux-arm64, macos-x64, macos-arm64 or windows-x64
+// NOTICES  the notices of third parties, as scripts/notices.mjs prints them: they go with each binary
+// TARGET   as of scripts/archive.sh: linux-x64, linux-arm64, macos-x64, macos-arm64 or windows-x64
 
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -51,7 +52,7 @@ function writeLauncher(folder) {
   chmodSync(join(folder, "bin/odd.js"), 0o755);
 }
 
-function writePlatform(folder, version, [os, cpu], binary) {
+function writePlatform(folder, version, [os, cpu], binary, notices) {
   const program = os === "win32" ? "odd.exe" : "odd";
   const filled = (text) =>
     text
@@ -65,14 +66,17 @@ function writePlatform(folder, version, [os, cpu], binary) {
     writeFileSync(join(folder, file), filled(readFileSync(join(root, "npm/platform", file), "utf8")));
   }
   copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
+  copyFileSync(notices, join(folder, "THIRD-PARTY-NOTICES.txt"));
   mkdirSync(join(folder, "bin"));
   copyFileSync(binary, join(folder, "bin", program));
   chmodSync(join(folder, "bin", program), 0o755);
 }
 
-function main([out, ...pairs]) {
+function main([out, notices, ...pairs]) {
   const binaries = pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]);
-  if (!out || binaries.length === 0) complain(2, "usage: node scripts/npm-packages.mjs OUTDIR TARGET=BINARY...");
+  if (!out || binaries.length === 0)
+    complain(2, "usage: node scripts/npm-packages.mjs OUTDIR NOTICES TARGET=BINARY...");
+  if (!existsSync(notices)) complain(3, `there are no notices ${notices}: scripts/notices.mjs prints them`);
   for (const [target, binary] of binaries) {
     if (!TARGETS[target]) complain(2, `there is no target ${target}: ${Object.keys(TARGETS).join(", ")}`);
     if (!existsSync(binary)) complain(3, `there is no binary ${binary}`);
@@ -84,7 +88,7 @@ function main([out, ...pairs]) {
     const name = `odd-${TARGETS[target].join("-")}`;
     if (!launcher.optionalDependencies[`@oddessentials/${name}`])
       complain(6, `npm/odd/package.json does not name ${name}`);
-    writePlatform(join(out, name), version, TARGETS[target], binary);
+    writePlatform(join(out, name), version, TARGETS[target], binary, notices);
     process.stdout.write(`${join(out, name)}\n`);
   }
   process.stdout.write(`${join(out, "odd")}\n`);

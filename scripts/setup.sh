@@ -3,8 +3,8 @@
 # says exactly what to do in every other case. Changes nothing where everything is there.
 # usage: scripts/setup.sh [--tests]
 #
-# --tests   also for what tests need: a browser (scripts/browser.sh), a Docker engine (scripts/docker.sh), the images of the servers
-#           (scripts/test-images.sh) and what renders and validates manifests (scripts/kustomize.sh)
+# --tests   also for what tests need: zip and unzip (archives for Windows), a browser (scripts/browser.sh), a Docker engine
+#           (scripts/docker.sh), the images of the servers (scripts/test-images.sh) and what renders and validates manifests (scripts/kustomize.sh)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -40,7 +40,19 @@ if ! command -v cc >/dev/null 2>&1; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
 fi
 
+need_zip() {
+    command -v zip >/dev/null 2>&1 && command -v unzip >/dev/null 2>&1 && return
+    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
+        complain "zip and unzip are needed, which archives for Windows are made and read with. On Debian and Ubuntu:" \
+            "    sudo apt-get update && sudo apt-get install -y zip unzip"
+    fi
+    echo "installing zip and unzip" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends zip unzip >/dev/null </dev/null
+}
+
 if [ "${1:-}" = --tests ]; then
+    need_zip
     scripts/browser.sh
     scripts/docker.sh
     scripts/test-images.sh

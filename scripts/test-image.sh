@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Tests the image of the roles: what is in it, how it is labelled, and that a role runs in it under the restrictions of compose.yaml.
-# usage: scripts/test-image.sh IMAGE VERSION COMMIT [DATE]
+# usage: scripts/test-image.sh IMAGE VERSION COMMIT [DATE [FILE]]
+#
+# DATE  when that commit was made, as `scripts/commit.sh --date` prints it
+# FILE  what has to be in it beside the binary
 set -euo pipefail
 
-readonly image=$1 version=$2 commit=$3 date=${4:-}
+readonly image=$1 version=$2 commit=$3 date=${4:-} beside=${5:-}
 # A megabyte has a million bytes, as in Docker's own lists.
 readonly largest=30000000
 readonly user=65532:65532
@@ -64,7 +67,7 @@ holds_nothing_else() {
     container=$(docker create "$image" version)
     started+=("$container")
     files=$(docker export "$container" | tar -t | grep -vE '^(\.dockerenv$|dev/|etc/|proc/|sys/)' | sort | tr '\n' ' ')
-    expect "files" "odd " "$files"
+    expect "files" "${beside:+$beside }odd " "$files"
 }
 
 # A role on a database of its own, restricted as compose.yaml does it.

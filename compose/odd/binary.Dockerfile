@@ -1,4 +1,5 @@
-# The image of every role, from a static binary that was built already: the only file of the context, called `odd`. `make image` does so.
+# The image of every role, from a static binary that was built already: the file `odd` of the context. `make image` does so.
+# A release has THIRD-PARTY-NOTICES.txt.gz beside it, and nothing else is there.
 FROM scratch
 ARG VERSION=0.1.0
 ARG COMMIT=unknown
@@ -10,6 +11,6 @@ LABEL org.opencontainers.image.title="odd" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${COMMIT}" \
     org.opencontainers.image.created="${COMMIT_DATE}"
-COPY odd /odd
+COPY . /
 USER 65532:65532
 ENTRYPOINT ["/odd"]

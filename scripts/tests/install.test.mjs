@@ -51,6 +51,7 @@ const other = "9.9.9";
 
 const releases = folder(shared);
 const real = binary(folder(shared));
+writeFileSync(join(releases, "THIRD-PARTY-NOTICES.txt"), "of others\n");
 const made = await run([join(root, "scripts/archive.sh"), real, target, releases]);
 assert.equal(made.code, 0, made.stderr);
 for (const number of [old, other]) await release(releases, number);

@@ -49,7 +49,9 @@ const stub = join(work, "stub");
 standIn(stub, version);
 const targets = ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64", "windows-x64"];
 const binaries = targets.map((each) => `${each}=${each === target ? binary(work) : stub}`);
-const written = await run(["node", join(root, "scripts/npm-packages.mjs"), made, ...binaries]);
+const notices = join(work, "notices");
+writeFileSync(notices, "of others\n");
+const written = await run(["node", join(root, "scripts/npm-packages.mjs"), made, notices, ...binaries]);
 assert.equal(written.code, 0, written.stderr);
 const folders = written.stdout.trim().split("\n");
 const packed = await npm(["pack", "--json", "--pack-destination", work, ...folders]);
@@ -88,7 +90,13 @@ test("the packages hold what they should, and nothing runs at installation", () 
   for (const [name, { files }] of Object.entries(tarballs)) {
     if (name === launcher) continue;
     const program = name.includes("win32") ? "bin/odd.exe" : "bin/odd";
-    assert.deepEqual(files.map((file) => file.path).sort(), ["LICENSE", "README.md", program, "package.json"]);
+    assert.deepEqual(files.map((file) => file.path).sort(), [
+      "LICENSE",
+      "README.md",
+      "THIRD-PARTY-NOTICES.txt",
+      program,
+      "package.json",
+    ]);
     assert.equal(files.find((file) => file.path === program).mode & 0o111, 0o111);
   }
   for (const each of folders) {
@@ -281,8 +289,10 @@ test("a node_modules of another machine is told as such", async (t) => {
 test("the packages are not written of versions that disagree or of binaries that are not there", async (t) => {
   for (const [args, code] of [
     [[], 2],
-    [["plan9-x64=/bin/sh"], 2],
-    [[`${target}=/nowhere`], 3],
+    [[notices], 2],
+    [[notices, "plan9-x64=/bin/sh"], 2],
+    [[notices, `${target}=/nowhere`], 3],
+    [["/nowhere", `${target}=/bin/sh`], 3],
   ]) {
     const done = await run(["node", join(root, "scripts/npm-packages.mjs"), folder(t), ...args]);
     assert.equal(done.code, code, done.stderr);

@@ -1,0 +1,200 @@
+#!/usr/bin/env node
+// Tests what is released on the platform that it is for: that the archive of a folder of releases is whole and has what belongs to it, that its
+// binary runs an instance which keeps its promise, and that the installer of this platform installs and removes it. Leaves nothing behind.
+// usage: node scripts/test-archive.mjs RELEASES TARGET
+//
+// RELEASES  a folder as scripts/archive.sh leaves it: archives, SHA256SUMS, VERSION
+// TARGET    which of its archives: linux-x64, linux-arm64, macos-x64, macos-arm64 or windows-x64; the one of this machine
+//
+// Exits with 6 where something is not as it should be.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { portOffset, root, serve, sha256, shared } from "./tests/support.mjs";
+
+const TARGETS = ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64", "windows-x64"];
+const windows = process.platform === "win32";
+
+/** What is told in one line, without where in this file it was found. */
+class Complaint extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function expect(holds, message) {
+  if (!holds) throw new Complaint(6, message);
+}
+
+function passed(what) {
+  process.stdout.write(`  ok  ${what}\n`);
+}
+
+/** Nothing that is set for odd on this machine reaches it, and what it keeps is in a folder of the test's own. */
+function environment(work, offset) {
+  const theirs = Object.entries(process.env).filter(([name]) => !name.startsWith("ODD_"));
+  const home = join(work, "home");
+  mkdirSync(home);
+  return { ...Object.fromEntries(theirs), HOME: home, ODD_HOME: join(work, "state"), ODD_PORT_OFFSET: offset };
+}
+
+let child;
+let interrupted = false;
+
+/** Runs a program to its end, within a time. What it said is told where it fails. */
+function run(program, args, { env, seconds = 60, anyway = false }) {
+  if (interrupted && !anyway) return Promise.reject(new Complaint(130, "interrupted"));
+  return new Promise((done, failed) => {
+    let said = "";
+    child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const called = [program, ...args].join(" ");
+    const deadline = setTimeout(() => child.kill("SIGKILL"), seconds * 1000);
+    const output = [];
+    child.stdout.on("data", (data) => output.push(data));
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
+    child.on("error", (error) => failed(new Complaint(3, `${called}: ${error.message}`)));
+    child.on("close", (code, signal) => {
+      clearTimeout(deadline);
+      if (code === 0) done(Buffer.concat(output).toString());
+      else failed(new Complaint(6, `${called}: ${signal ? `not within ${seconds} s` : `exit code ${code}`}\n${said}`));
+    });
+  });
+}
+
+function verified(releases, name) {
+  expect(existsSync(join(releases, name)), `there is no ${name} in ${releases}`);
+  const lines = readFileSync(join(releases, "SHA256SUMS"), "utf8").trim().split("\n");
+  const sum = sha256(readFileSync(join(releases, name)));
+  expect(lines.includes(`${sum}  ${name}`), `SHA256SUMS does not say ${sum} of ${name}`);
+  passed(`${name} is what SHA256SUMS says`);
+}
+
+async function unpacked(archive, work, env) {
+  // Of Windows itself, which takes zip; what Git brings along does not.
+  const tar = windows ? join(process.env.SystemRoot, "System32", "tar.exe") : "tar";
+  await run(tar, ["-xf", archive, "-C", work], { env });
+}
+
+function complete(folder, program) {
+  const needed = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "completions", "man", program];
+  const found = readdirSync(folder).sort();
+  expect(
+    found.join() === needed.sort().join(),
+    `the archive has ${found.join(", ")}, and should have ${needed.join(", ")}`,
+  );
+  const completions = ["_odd", "odd.bash", "odd.fish"];
+  expect(readdirSync(join(folder, "completions")).sort().join() === completions.join(), "completions are missing");
+  for (const file of completions)
+    expect(
+      readFileSync(join(folder, "completions", file), "utf8").includes("submit"),
+      `${file} does not know odd submit`,
+    );
+  const pages = readdirSync(join(folder, "man"));
+  for (const page of ["odd.1", "odd-up.1", "odd-submit.1", "odd-verify.1"])
+    expect(pages.includes(page), `the manual page ${page} is missing`);
+  for (const page of pages)
+    expect(/^\.TH /m.test(readFileSync(join(folder, "man", page), "utf8")), `${page} is no manual page`);
+  expect(readFileSync(join(folder, "LICENSE"), "utf8").startsWith("MIT License"), "LICENSE is not the licence");
+  for (const name of ["tokio", "preact", "SmartBear"])
+    expect(
+      readFileSync(join(folder, "THIRD-PARTY-NOTICES.txt"), "utf8").includes(name),
+      `the notices do not tell of ${name}`,
+    );
+  passed(`${found.join(", ")}; ${pages.length} manual pages`);
+}
+
+async function runs(odd, version, env) {
+  const [told] = /(?<=^odd +)\S+/.exec(await run(odd, ["version", "--output", "text"], { env })) ?? ["of no version"];
+  expect(told === version, `the binary says that it is ${told}, and VERSION says ${version}`);
+  passed(`odd version: ${told}`);
+}
+
+async function keepsItsPromise(odd, env) {
+  const steps = [
+    ["up", "--engine", "embedded"],
+    ["submit", "hello", "--count", "100", "--wait"],
+    ["verify"],
+    ["test"],
+    ["down", "--volumes", "--yes"],
+  ];
+  try {
+    for (const step of steps) {
+      await run(odd, step, { env, seconds: 180 });
+      passed(`odd ${step.join(" ")}`);
+    }
+  } catch (error) {
+    await run(odd, ["down", "--volumes", "--yes"], { env, anyway: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** A host of releases on this machine, laid out as theirs. */
+async function host(releases, name, version) {
+  const server = await serve(shared);
+  server.files.set("/latest/download/VERSION", readFileSync(join(releases, "VERSION")));
+  for (const file of [name, "SHA256SUMS"])
+    server.files.set(`/download/v${version}/${file}`, readFileSync(join(releases, file)));
+  return server.base;
+}
+
+async function installs(base, version, work, env) {
+  const prefix = join(work, "installed");
+  const installer = windows
+    ? [
+        "powershell",
+        "-NoProfile",
+        "-ExecutionPolicy",
+        "Bypass",
+        "-File",
+        join(root, "install.ps1"),
+        "-NoPath",
+        "-Prefix",
+        prefix,
+      ]
+    : ["sh", join(root, "install.sh"), "--prefix", prefix];
+  const own = { ...env, ODD_INSTALL_BASE_URL: base };
+  await run(installer[0], installer.slice(1), { env: own, seconds: 180 });
+  const odd = join(prefix, "bin", windows ? "odd.exe" : "odd");
+  await runs(odd, version, env);
+  await run(installer[0], [...installer.slice(1), windows ? "-Uninstall" : "--uninstall"], { env: own });
+  expect(!existsSync(odd), `${odd} is still there`);
+  passed(`${windows ? "install.ps1" : "install.sh"} installs and removes it`);
+}
+
+async function main([releases, target, ...more]) {
+  if (!releases || !TARGETS.includes(target) || more.length > 0)
+    throw new Complaint(2, `usage: node scripts/test-archive.mjs RELEASES TARGET; targets are ${TARGETS.join(", ")}`);
+  const from = resolve(releases);
+  if (!existsSync(join(from, "VERSION")))
+    throw new Complaint(3, `there is no VERSION in ${from}: scripts/archive.sh writes it`);
+  const version = readFileSync(join(from, "VERSION"), "utf8").trim();
+  const name = `odd-${version}-${target}.${target.startsWith("windows") ? "zip" : "tar.gz"}`;
+  const work = mkdtempSync(join(tmpdir(), "odd-archive-"));
+  // Windows lets go of a program that has just ended a little later.
+  shared.after(() => rmSync(work, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 }));
+  const env = environment(work, await portOffset());
+  verified(from, name);
+  await unpacked(join(from, name), work, env);
+  const folder = join(work, `odd-${version}-${target}`);
+  const program = windows ? "odd.exe" : "odd";
+  complete(folder, program);
+  const odd = join(folder, program);
+  await runs(odd, version, env);
+  await keepsItsPromise(odd, env);
+  await installs(await host(from, name, version), version, work, env);
+}
+
+// What runs ends, and with it the rest: an instance that was started is stopped by what catches that.
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => {
+    interrupted = true;
+    child?.kill("SIGKILL");
+  });
+
+main(process.argv.slice(2)).catch((error) => {
+  process.stderr.write(`${error.code ? error.message : error.stack}\n`);
+  process.exit(error.code ?? 1);
+});
