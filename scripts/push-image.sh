@@ -7,6 +7,8 @@
 #
 # Needs Docker with buildx, and `docker login` to the registry.
 set -euo pipefail
+# What fails within $( … ) ends that as well: else a push that failed would take the digest of an earlier one.
+shopt -s inherit_errexit
 [ $# -eq 1 ] || { echo "usage: scripts/push-image.sh RELEASE" >&2; exit 2; }
 release=$(cd "$1" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
