@@ -123,6 +123,70 @@ const SECTIONS: &[(&str, &str)] = &[
     ("On Kubernetes", "cli/tests/cli/export.rs"),
 ];
 
+/// The commands on a cluster: none runs here, so each names the test on a recorded or a real one.
+const ON_A_CLUSTER: &[(&str, &str, &str)] = &[
+    (
+        "odd up --engine kind",
+        "cli/engine/tests/k8s/kind.rs",
+        "it_is_made_once_and_the_image_is_carried_into_it",
+    ),
+    (
+        "odd down --volumes",
+        "cli/engine/tests/k8s/cluster/life.rs",
+        "an_instance_is_started_changed_restarted_taken_out_and_started_again_with_its_data",
+    ),
+    (
+        "odd up --context staging --dry-run",
+        "cli/engine/tests/k8s/cluster/apply.rs",
+        "what_is_there_as_it_shall_be_is_kept_and_what_differs_is_told_and_changed",
+    ),
+    (
+        "odd up --context staging",
+        "cli/engine/tests/k8s/cluster/life.rs",
+        "an_instance_is_started_changed_restarted_taken_out_and_started_again_with_its_data",
+    ),
+    (
+        "odd status",
+        "cli/engine/tests/k8s/cluster/life.rs",
+        "an_instance_is_started_changed_restarted_taken_out_and_started_again_with_its_data",
+    ),
+    (
+        "odd restart processor",
+        "cli/engine/tests/k8s/cluster/life.rs",
+        "an_instance_is_started_changed_restarted_taken_out_and_started_again_with_its_data",
+    ),
+    (
+        "odd down",
+        "cli/engine/tests/k8s/cluster/life.rs",
+        "an_instance_is_started_changed_restarted_taken_out_and_started_again_with_its_data",
+    ),
+    (
+        "odd export k8s",
+        "cli/tests/cli/export.rs",
+        "rendered_manifests_go_to_standard_output",
+    ),
+    (
+        "odd export k8s --overlay production -o json",
+        "cli/tests/cli/export.rs",
+        "rendered_manifests_go_to_standard_output",
+    ),
+    (
+        "odd export k8s --to manifests",
+        "cli/tests/cli/export.rs",
+        "manifests_are_those_of_the_checkout",
+    ),
+    (
+        "odd export compose --to stack",
+        "cli/tests/cli/export.rs",
+        "compose_files_are_those_of_the_instance",
+    ),
+    (
+        "odd export compose --offline | tar x -C stack",
+        "cli/tests/cli/export.rs",
+        "compose_files_on_standard_output_are_an_archive",
+    ),
+];
+
 /// What a reader takes out of what was printed before.
 const FILLED: &[(&str, &str)] = &[
     (
@@ -260,6 +324,24 @@ fn what_is_not_run_here_is_in_the_documents_and_run_elsewhere() {
     let texts = DOCUMENTS.map(read).concat();
     for (from, _) in FILLED {
         assert!(texts.contains(from), "no document has `{from}`");
+    }
+}
+
+#[test]
+fn every_command_on_a_cluster_is_run_by_a_test_of_the_engine() {
+    let blocks = document::blocks(&read("README.md"));
+    let on_a_cluster = blocks.iter().filter(|block| block.section == "On Kubernetes");
+    let lines: BTreeSet<&str> = on_a_cluster
+        .flat_map(|block| &block.lines)
+        .map(|line| plain(line))
+        .collect();
+    let known: BTreeSet<&str> = ON_A_CLUSTER.iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, known);
+    for (line, place, name) in ON_A_CLUSTER {
+        assert!(
+            read(place).contains(name),
+            "{place} has no {name}, which runs `{line}`"
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 //! What every role serves.
 
+use std::io::Read as _;
+
 use axum::Router;
 use axum::routing::get;
 use odd_contracts::api::Health;
@@ -153,7 +155,28 @@ async fn swagger_ui_comes_from_the_binary_alone() {
             .unwrap()
             .contains("javascript")
     );
-    assert!(script.bytes().await.unwrap().len() > 500_000);
+    assert!(
+        !script.headers().contains_key("content-encoding"),
+        "this client takes no gzip"
+    );
+    let script = script.bytes().await.unwrap();
+    assert!(script.len() > 500_000);
+    // A browser gets it as it is in the binary.
+    let request = reqwest::Client::new().get(server.url("/docs/swagger-ui-bundle.js"));
+    let packed = request
+        .header("accept-encoding", "gzip, br")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert_eq!(packed.headers()["vary"], "accept-encoding");
+    let packed = packed.bytes().await.unwrap();
+    assert!(packed.len() * 2 < script.len());
+    let mut plain = Vec::new();
+    let _ = flate2::read::GzDecoder::new(packed.as_ref())
+        .read_to_end(&mut plain)
+        .unwrap();
+    assert!(plain == script, "it is the same file");
     let start = server
         .get("/docs/swagger-initializer.js")
         .await
