@@ -176,7 +176,9 @@ impl Settings {
             |text| match EngineChoice::from_str(text, false) {
                 Ok(engine) => Ok(engine),
                 Err(_) if sources.engine_use == EngineUse::Show => Ok(EngineChoice::default()),
-                Err(_) => Err(format!("{text:?} is none of auto, docker and embedded")),
+                Err(_) => Err(format!(
+                    "{text:?} is none of auto, docker, embedded, kubernetes and kind"
+                )),
             },
         );
         let output = parsed(

@@ -19,7 +19,7 @@ use crate::prompt::CursorGuard;
 /// Stop the observatory and keep its data. What is stopped already stays so.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also remove its data: jobs, events, metrics, logs, credentials, ledger
+    /// Also remove its data: jobs, events, metrics, logs, credentials, ledger; and the cluster that kind made, where nobody else is in it
     #[arg(long)]
     volumes: bool,
     /// Do not ask
@@ -52,6 +52,9 @@ struct Answer<'a> {
     /// The cluster that was removed, where kind had made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<&'static str>,
+    /// Whether kind knows of no such cluster.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    gone: bool,
 }
 
 /// Stops it.
@@ -109,10 +112,11 @@ async fn of_embedded<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>
         containers: Vec::new(),
         volumes: Vec::new(),
         cluster: None,
+        gone: false,
     })
 }
 
-/// Takes it out of its cluster, which stays.
+/// Takes it out of its cluster. That stays, unless kind made it and nobody else is in it.
 async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, Error> {
     let (printer, name) = (&context.printer, context.instance_name());
     let mut answer = Answer {
@@ -127,6 +131,7 @@ async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>,
         containers: Vec::new(),
         volumes: Vec::new(),
         cluster: None,
+        gone: false,
     };
     let options = kubernetes::DownOptions {
         deadline: Duration::from_secs(args.timeout).max(CLUSTER_PATIENCE),
@@ -152,6 +157,7 @@ async fn of_cluster<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>,
     // The namespace goes with everything in it.
     let volumes = removed.objects.iter().filter(|object| object.kind == "Namespace");
     answer.volumes = volumes.map(ToString::to_string).collect();
+    answer.gone = removed.gone;
     answer.cluster = removed.cluster.then_some(kubernetes::kind::CLUSTER);
     Ok(answer)
 }
@@ -210,6 +216,7 @@ async fn of_docker<'a>(context: &'a Context, args: &Args) -> Result<Answer<'a>, 
         containers: stopped.containers,
         volumes: stopped.volumes,
         cluster: None,
+        gone: false,
     })
 }
 
@@ -248,10 +255,17 @@ fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
     if let Some(cluster) = answer.cluster {
         printer.ok(&format!("removed the cluster {cluster}"));
     }
+    if answer.gone {
+        printer.note(&format!(
+            "kind has no cluster {}: it is gone with everything in it, or another container engine is asked than before",
+            kubernetes::kind::CLUSTER
+        ));
+    }
     match &answer.removed {
         Some(directory) => printer.ok(&format!("removed {}", directory.display())),
         None if volumes && answer.volumes.is_empty() => printer.note("there was no data to remove"),
         None if volumes => {}
+        None if answer.gone => {}
         None => printer.note(&format!(
             "its data is kept; `odd up{}` goes on with it",
             of_instance(name)
@@ -267,8 +281,12 @@ async fn confirmed(context: &Context) -> Result<bool, Error> {
         .cluster()
         .filter(|_| context.engine() == Engine::Kubernetes);
     let place = of_cluster.map_or_else(String::new, |file| {
+        let cluster = match file.kind {
+            Some(_) => ", and that cluster where nobody else is in it",
+            None => "",
+        };
         format!(
-            ", with the namespace {} in the cluster of context {}",
+            ", with the namespace {} in the cluster of context {}{cluster}",
             file.namespace, file.context
         )
     });

@@ -153,10 +153,13 @@ const fn code_of(error: &KubernetesError) -> ExitCode {
         | KubernetesError::NoRenderer { .. }
         | KubernetesError::NoKind { .. }
         | KubernetesError::KindBusy
+        | KubernetesError::KindAsleep { .. }
+        | KubernetesError::KindHalf
         | KubernetesError::Program { .. }
         | KubernetesError::Io { .. } => ExitCode::Prerequisite,
         KubernetesError::Refused { .. }
         | KubernetesError::KindFailed { .. }
+        | KubernetesError::KindEnded { .. }
         | KubernetesError::TooMuch { .. }
         | KubernetesError::NotManifests { .. } => ExitCode::Failed,
     }

@@ -24,7 +24,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<ExitCode, Error> {
     let Some(file) = context.cluster() else {
         return Err(Error::because(action, "it is in no cluster")
             .code(ExitCode::Prerequisite)
-            .hint(format!("odd up{} --engine kubernetes", of_instance(name))));
+            .hint(format!("odd up{}", of_instance(name))));
     };
     if args.background {
         // That it leads one already is as well.

@@ -179,8 +179,12 @@ fn secrets(context: &Context) -> Result<Vec<Secret>, Error> {
         return Err(Error::because(action, "they are in its cluster")
             .code(ExitCode::Usage)
             .hint(format!(
-                "kubectl --context {} --namespace {} get secret odd-secrets --output yaml",
-                file.context, file.namespace
+                "kubectl{} --context {} --namespace {} get secret odd-secrets --output yaml",
+                file.kubeconfig
+                    .as_ref()
+                    .map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display())),
+                file.context,
+                file.namespace
             )));
     }
     let failed = |e| Error::from_engine(format!("read the credentials of the instance {name}"), e, name);

@@ -96,17 +96,20 @@ fn flags_of_a_cluster_are_refused_elsewhere_and_choose_it_where_nothing_is_chose
     assert!(output.stderr.contains("no image with a tag"), "{output:?}");
 }
 
-/// A folder with a program in the place of kind that has no cluster.
+/// A folder with programs that answer so.
 #[cfg(unix)]
 #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
-fn kind(odd: &Instance, answers: &str) -> PathBuf {
+fn programs(odd: &Instance, answers: &[(&str, &str)]) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = odd.home().join("programs");
     std::fs::create_dir_all(&folder).unwrap();
-    let made = folder.join("kind.new");
-    std::fs::write(&made, format!("#!/bin/sh\n{answers}\n")).unwrap();
-    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::rename(&made, folder.join("kind")).unwrap();
+    for (name, script) in answers {
+        // Written under another name first: a program that is open for writing does not start.
+        let made = folder.join("new");
+        std::fs::write(&made, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::rename(&made, folder.join(name)).unwrap();
+    }
     folder
 }
 
@@ -116,18 +119,16 @@ fn a_cluster_of_kind_is_not_made_by_looking_and_needs_kind() {
     let odd = instance();
     let run = |path: &std::path::Path, arguments: &[&str]| {
         let mut command = odd.command(arguments);
-        // The shell of the program in the place of kind is in none of the usual folders that matter here.
         command.env("PATH", path).env_remove("ODD_ENGINE");
         Instance::output(&mut command)
     };
-    let nothing = odd.home().join("nothing");
-    let output = run(&nothing, &["up", "--engine", "kind"]).expect_code(3);
+    let kustomize = ("kustomize", "echo v5.4.3");
+    let path = programs(&odd, &[kustomize]);
+    let output = run(&path, &["up", "--engine", "kind"]).expect_code(3);
     assert!(output.stderr.contains("kind is not installed"), "{output:?}");
     assert!(output.stderr.contains("0.23.0 or later"), "{output:?}");
-    let there = kind(
-        &odd,
-        "case $1 in version) echo kind v0.33.0 go1.27.2 linux/amd64;; get) ;; *) exit 1;; esac",
-    );
+    let answers = "case $1 in version) echo kind v0.33.0 go1.27.2 linux/amd64;; get) ;; *) exit 1;; esac";
+    let there = programs(&odd, &[kustomize, ("kind", answers)]);
     let planned = run(&there, &["up", "--engine", "kind", "--dry-run", "-o", "json"])
         .expect_code(0)
         .json();
@@ -140,10 +141,9 @@ fn a_cluster_of_kind_is_not_made_by_looking_and_needs_kind() {
         output.stderr.contains("--engine kind makes a cluster of its own"),
         "{output:?}"
     );
-    let refusing = kind(
-        &odd,
-        "case $1 in version) echo kind v0.33.0 go1.27.2 linux/amd64;; get) ;; *) echo 'ERROR: failed to create cluster: no space' >&2; exit 1;; esac",
-    );
+    let answers = "case $1 in version) echo kind v0.33.0 go1.27.2 linux/amd64;; get) ;; \
+        *) echo 'ERROR: failed to create cluster: no space' >&2; exit 1;; esac";
+    let refusing = programs(&odd, &[kustomize, ("kind", answers)]);
     let output = run(&refusing, &["up", "--engine", "kind"]).expect_code(3);
     assert!(
         output

@@ -6,7 +6,8 @@ use super::{DockerError, Event, UpOptions, connect};
 use crate::error::EngineError;
 use crate::instance::Instance;
 
-/// Sees to it that the image of the roles is in the container engine, as for a start there, and returns its reference.
+/// Sees to it that the image of the roles is in the container engine, as for a start there, and returns its reference. With
+/// `dry_run` it tells which one that would be, and does nothing.
 ///
 /// # Errors
 /// [`EngineError::Docker`] where there is no engine, or the image can neither be built nor pulled.
@@ -19,6 +20,9 @@ pub async fn role_image(
     let engine = connect().await?;
     let request = options.role_request(instance, &engine.info.address);
     let role = image::role(&engine.client, &request).await.map_err(failed)?;
+    if options.dry_run {
+        return Ok(role.reference);
+    }
     let step = ImageStep {
         reference: role.reference.clone(),
         source: role.source,

@@ -6,32 +6,43 @@ use tokio::process::Command;
 
 use super::remedy::{self, Tool};
 use super::{Check, CheckState};
+use crate::kubernetes::{KubernetesError, Renderer, kind};
 
 /// Time that a program may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a local cluster needs beside Docker.
 pub(super) async fn of_kind() -> Vec<Check> {
-    let (kind, kubectl) = tokio::join!(
-        version("kind", &["version"]),
+    let (kind, renderer, kubectl) = tokio::join!(
+        kind::found(),
+        Renderer::find(None),
         version("kubectl", &["version", "--client"])
     );
     vec![
-        tool(
-            "kind",
-            kind,
-            CheckState::Failed,
-            "no local cluster can be made",
-            Tool::Kind,
+        needed("kind", kind, "no local cluster can be made"),
+        needed(
+            "kustomize",
+            renderer.map(|renderer| renderer.to_string()),
+            "the manifests cannot be rendered",
         ),
         tool(
             "kubectl",
             kubectl,
             CheckState::Warning,
-            "odd needs none itself, but you will want to look into the cluster",
+            "you will want to look into the cluster with it",
             Tool::Kubectl,
         ),
     ]
+}
+
+/// Of what `odd up` needs itself, which looks for it in the same way.
+fn needed(name: &str, found: Result<String, KubernetesError>, consequence: &str) -> Check {
+    match found {
+        Ok(version) => Check::ok(name, version),
+        Err(error) => {
+            Check::ok(name, error.to_string()).wrong(CheckState::Failed, consequence, error.remedy())
+        }
+    }
 }
 
 fn tool(name: &str, version: Option<String>, missing: CheckState, consequence: &str, tool: Tool) -> Check {

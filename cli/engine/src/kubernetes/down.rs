@@ -35,6 +35,8 @@ pub struct Down {
     pub forwarded: bool,
     /// Objects that were removed.
     pub objects: Vec<ObjectRef>,
+    /// Whether kind knows of no such cluster: it was removed with everything in it, or kind asks another container engine than before.
+    pub gone: bool,
     /// Whether the cluster was removed too, which was made for it.
     pub cluster: bool,
     /// Time it took.
@@ -68,14 +70,13 @@ pub async fn down(
         return Ok(down);
     };
     let gone = file.kind.is_some() && !options.forget && kind::is_gone(&options.kind).await?;
-    if gone {
-        kind::forget(&instance.home)?;
-    }
-    if options.forget || gone {
+    down.gone = gone;
+    if options.forget {
         ClusterFile::remove(instance)?;
-        if options.volumes {
-            embedded::remove_data(instance)?;
-        }
+    } else if gone && options.volumes {
+        embedded::remove_data(instance)?;
+    } else if gone {
+        ClusterFile { up: false, ..file }.save(instance)?;
     } else {
         let cluster = file.connect().await?;
         let objects = objects(&cluster, instance, options.volumes).await?;
@@ -85,7 +86,7 @@ pub async fn down(
         if options.volumes {
             // Where this fails, the next call of this finds what is left.
             down.cluster =
-                file.kind.is_some() && kind::remove(&instance.home, &options.kind, &cluster).await?;
+                file.kind.is_some() && kind::remove(instance, &options.kind, &cluster, tell).await?;
             embedded::remove_data(instance)?;
         } else {
             // What is kept is found there by the next start.

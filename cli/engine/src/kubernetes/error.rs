@@ -81,6 +81,26 @@ pub enum KubernetesError {
         /// What it said.
         reason: String,
     },
+    /// kind was ended by somebody.
+    #[error("kind was to {doing}, and was ended: {status}")]
+    KindEnded {
+        /// What it was to do.
+        doing: String,
+        /// How it ended.
+        status: String,
+    },
+    /// The cluster of kind does not run.
+    #[error("the cluster {} of kind does not run: {reason}", super::kind::CLUSTER)]
+    KindAsleep {
+        /// What kind said.
+        reason: String,
+    },
+    /// A cluster of the name is there, and may be the half of one that was not made to its end, or somebody's.
+    #[error(
+        "there is a cluster {} of kind, which a start was interrupted in the middle of, or which somebody made since",
+        super::kind::CLUSTER
+    )]
+    KindHalf,
     /// Another command makes or removes the cluster of kind, and does not come to its end.
     #[error("another command makes or removes the cluster of kind")]
     KindBusy,
@@ -116,6 +136,15 @@ impl KubernetesError {
             Self::KindFailed { .. } => {
                 "look at what its container engine says: docker info; or put it into a cluster that is there: odd up --context NAME".to_owned()
             }
+            Self::KindEnded { .. } => "try again".to_owned(),
+            Self::KindAsleep { .. } => {
+                let cluster = super::kind::CLUSTER;
+                format!("docker start {cluster}-control-plane   (or give its data up: kind delete cluster --name {cluster})")
+            }
+            Self::KindHalf => format!(
+                "look into it: kind get nodes --name {0}; remove it: kind delete cluster --name {0}",
+                super::kind::CLUSTER
+            ),
             Self::KindBusy => "wait for it, or end it, and try again".to_owned(),
             Self::Program { .. } => "check that the program may be run".to_owned(),
             Self::Io { .. } => "check that the directory can be written (TMPDIR chooses another)".to_owned(),

@@ -64,20 +64,28 @@ pub(super) async fn owner(
     })
 }
 
-/// The instances in a cluster, of whoever put them there.
+/// Namespaces that a new cluster of kind has.
+const OF_EVERY_CLUSTER: [&str; 5] = [
+    "default",
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+    "local-path-storage",
+];
+
+/// Whether anybody put anything into a cluster that is there still.
 ///
 /// # Errors
 /// Where the cluster does not tell.
-pub(super) async fn instances(cluster: &Cluster) -> Result<Vec<String>, ClusterError> {
+pub(super) async fn is_used(cluster: &Cluster) -> Result<bool, ClusterError> {
     let namespaces: Api<Namespace> = Api::all(cluster.client().clone());
-    let of_odd = ListParams::default().labels(&format!("{MANAGED_BY}=odd,{INSTANCE}"));
-    let listed = namespaces.list_metadata(&of_odd).await;
-    let listed = listed.map_err(|error| ClusterError::of("list the namespaces of instances", &error))?;
-    Ok(listed
+    let listed = namespaces.list_metadata(&ListParams::default()).await;
+    let listed = listed.map_err(|error| ClusterError::of("list its namespaces", &error))?;
+    let mut names = listed
         .items
-        .into_iter()
-        .filter_map(|item| item.metadata.name)
-        .collect())
+        .iter()
+        .filter_map(|item| item.metadata.name.as_deref());
+    Ok(names.any(|name| !OF_EVERY_CLUSTER.contains(&name)))
 }
 
 /// The objects of an instance in its namespace, the namespace itself not among them.

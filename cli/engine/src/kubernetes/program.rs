@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::KubernetesError;
 
@@ -52,7 +52,10 @@ pub(super) async fn run_telling(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
     let mut child = command.spawn().map_err(unusable)?;
+    let mut group = Group::of(&child);
     let streams = (child.stdout.take(), child.stderr.take());
     let (Some(answer), Some(errors)) = streams else {
         return Err(unusable(io::Error::other("its output cannot be read")));
@@ -65,6 +68,7 @@ pub(super) async fn run_telling(
             limit: bounds.bytes,
         })?;
         let status = child.wait().await.map_err(unusable)?;
+        group.ended();
         Ok(Said {
             status,
             answer,
@@ -78,6 +82,31 @@ pub(super) async fn run_telling(
             limit: bounds.time,
         })
     })
+}
+
+/// A program with the programs that it started. They are killed together when this is dropped before it ended, so that none goes on alone;
+/// a key pressed in the terminal reaches none of them.
+struct Group(#[cfg_attr(not(unix), expect(dead_code, reason = "there are no groups"))] Option<u32>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id())
+    }
+
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()) {
+            // That it ended by itself meanwhile is as well.
+            let _ =
+                nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
 }
 
 /// Everything, or none where it is more than `limit` bytes.

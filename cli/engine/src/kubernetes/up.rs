@@ -45,6 +45,8 @@ pub struct UpOptions {
     pub tools: bool,
     /// The image of the roles, where it is another one than the released one of this version.
     pub image: Option<Image>,
+    /// Whether it is the one that somebody asked for, which later starts keep.
+    pub keep_image: bool,
     /// Numbers of pods by Deployment, where they are others.
     pub scale: BTreeMap<String, u32>,
     /// Take over fields that others own.
@@ -281,7 +283,7 @@ impl Prepared {
             started_at: same.as_ref().map_or_else(Timestamp::now, |file| file.started_at),
             tools: self.options.tools,
             scale: self.options.scale.clone(),
-            image: self.options.image.clone(),
+            image: self.options.image.clone().filter(|_| self.options.keep_image),
         })
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::cluster::Told;
 
-/// Files beside it say how it behaves: `refuse` makes it fail, `block` keeps it from ending.
+/// Files beside it say how it behaves: `refuse` makes it fail, `die` ends it in the middle, `block` keeps it from ending.
 const PROGRAM: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 printf '%s\n' "$*" >>"$here/calls"
@@ -29,6 +29,7 @@ case "$1 $2" in
             exit 1
         fi
         : >"$here/cluster"
+        if [ -e "$here/die" ]; then kill -TERM $$; fi
         if [ -e "$here/block" ]; then : >"$here/blocked"; exec tail -f /dev/null; fi ;;
     'get kubeconfig') cat "$here/kubeconfig" ;;
     'load docker-image')
@@ -230,24 +231,97 @@ async fn what_is_left_of_an_interrupted_start_is_removed() {
 }
 
 #[tokio::test]
-async fn a_start_after_one_that_was_killed_makes_it_anew() {
+async fn what_another_process_is_making_is_left_to_it() {
+    let (home, kind_program) = (tempfile::tempdir().unwrap(), StandIn::new(""));
+    let instance = instance(home.path());
+    interrupted(&instance, &kind_program).await;
+    let record = home.path().join("kind.json");
+    let text = std::fs::read_to_string(&record).unwrap();
+    let other = text.replace(&std::process::id().to_string(), "1");
+    std::fs::write(&record, other).unwrap();
+    assert!(
+        !kind::give_up(&instance.home, &kind_program.program())
+            .await
+            .unwrap()
+    );
+    assert_eq!(kind_program.changes(), ["create cluster"]);
+}
+
+#[tokio::test]
+async fn where_kind_is_ended_in_the_middle_nothing_is_left() {
+    let (home, kind_program) = (tempfile::tempdir().unwrap(), StandIn::new(""));
+    kind_program.write("die", "");
+    let told = Told::default();
+    let options = options(&kind_program, Some("odd:test"));
+    let error = kind::ready(&instance(home.path()), &options, &told.tell())
+        .await
+        .unwrap_err();
+    let error = reason(error).to_string();
+    assert!(
+        error.starts_with("kind was to make the cluster, and was ended: signal: 15"),
+        "{error}"
+    );
+    assert_eq!(kind_program.changes(), ["create cluster", "delete cluster"]);
+    assert_eq!(left(home.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn after_a_start_that_was_killed_nobodys_cluster_is_removed() {
     let (home, kind_program) = (tempfile::tempdir().unwrap(), StandIn::new(""));
     let instance = instance(home.path());
     interrupted(&instance, &kind_program).await;
     let told = Told::default();
     let options = options(&kind_program, Some("odd:test"));
+    let error = kind::ready(&instance, &options, &told.tell()).await.unwrap_err();
+    let error = reason(error);
+    assert!(matches!(error, KubernetesError::KindHalf), "{error}");
+    assert!(
+        error
+            .remedy()
+            .contains("kind delete cluster --name task-observatory"),
+        "{}",
+        error.remedy()
+    );
+    assert_eq!(kind_program.changes(), ["create cluster"], "it may be somebody's");
+    // Who removes it by hand can start.
+    std::fs::remove_file(kind_program.path("cluster")).unwrap();
     let _ = kind::ready(&instance, &options, &told.tell())
         .await
         .unwrap()
         .unwrap();
     assert_eq!(
-        kind_program.changes(),
-        [
-            "create cluster",
-            "delete cluster",
-            "create cluster",
-            "load docker-image odd:test"
-        ]
+        kind_program.changes()[1..],
+        ["create cluster", "load docker-image odd:test"]
+    );
+}
+
+#[tokio::test]
+async fn an_instance_is_in_the_cluster_as_soon_as_that_is_made() {
+    let (home, kind_program) = (
+        tempfile::tempdir().unwrap(),
+        StandIn::new("clusters: [{cluster: {server: 'https://127.0.0.1:1/'}}]\n"),
+    );
+    let instance = instance(home.path());
+    let told = Told::default();
+    let options = options(&kind_program, Some("odd:test"));
+    let local = kind::ready(&instance, &options, &told.tell())
+        .await
+        .unwrap()
+        .unwrap();
+    let file = ClusterFile::of(&instance).unwrap().unwrap();
+    assert_eq!(
+        (
+            file.up,
+            file.kind.as_deref(),
+            file.server.as_str(),
+            file.kubeconfig
+        ),
+        (
+            true,
+            Some(kind::CLUSTER),
+            "https://127.0.0.1:1",
+            Some(local.kubeconfig)
+        )
     );
 }
 
@@ -286,7 +360,7 @@ async fn a_kind_that_is_missing_or_too_old_is_told_with_what_helps() {
 }
 
 #[tokio::test]
-async fn an_instance_of_a_cluster_that_is_gone_is_forgotten_and_nobody_is_asked() {
+async fn an_instance_of_a_cluster_that_is_gone_is_down_and_nobody_is_asked() {
     let (home, kind_program) = (tempfile::tempdir().unwrap(), StandIn::new(""));
     let instance = instance(home.path());
     let file = json!({
@@ -304,6 +378,16 @@ async fn an_instance_of_a_cluster_that_is_gone_is_forgotten_and_nobody_is_asked(
         kind: kind_program.program(),
     };
     let down = kubernetes::down(&instance, &options, &told.tell()).await.unwrap();
-    assert!(down.objects.is_empty() && !down.cluster, "{down:?}");
+    assert!(down.gone && down.objects.is_empty() && !down.cluster, "{down:?}");
     assert!(!instance.directory().exists());
+    // Another container engine may be asked than before: without the data, what is known is kept.
+    file.save(&instance).unwrap();
+    let options = DownOptions {
+        volumes: false,
+        ..options
+    };
+    let down = kubernetes::down(&instance, &options, &told.tell()).await.unwrap();
+    assert!(down.gone, "{down:?}");
+    let kept = ClusterFile::of(&instance).unwrap().unwrap();
+    assert_eq!(kept, ClusterFile { up: false, ..file });
 }

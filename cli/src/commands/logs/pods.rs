@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<ExitCode, Error
     let Some(file) = context.cluster() else {
         return Err(Error::because(action, "it was put into no cluster from here")
             .code(ExitCode::Prerequisite)
-            .hint(format!("odd up{} --engine kubernetes", of_instance(name))));
+            .hint(format!("odd up{}", of_instance(name))));
     };
     let failed = |error| Error::from_engine(action.clone(), EngineError::Cluster(Box::new(error)), name);
     let cluster = file.connect().await.map_err(failed)?;

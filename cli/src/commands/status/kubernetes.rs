@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context) -> Result<bool, Error> {
     let Some(file) = context.cluster() else {
         return Err(Error::because(action, "it was put into no cluster from here")
             .code(ExitCode::Prerequisite)
-            .hint(format!("odd up{of} --engine kubernetes")));
+            .hint(format!("odd up{of}")));
     };
     let status = kubernetes::status(&context.instance, file)
         .await

@@ -49,6 +49,7 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
             context.settings.engine.origin.clone(),
         ),
     };
+    let choice = asked;
     let asked = match asked {
         EngineChoice::Auto => None,
         EngineChoice::Docker => Some(Engine::Docker),
@@ -58,7 +59,7 @@ pub(super) async fn choose(context: &Context, args: &Args) -> Result<Option<Choi
     let present = context.present();
     let choice = match (asked, present.running()) {
         (Some(asked), Some(running)) if asked != running => {
-            return Err(runs_on_another(context, asked, running, &origin));
+            return Err(runs_on_another(context, choice, running, &origin));
         }
         (Some(asked), _) => Choice::asked(asked),
         (None, Some(running)) => Choice::because(running, "the instance runs on it"),
@@ -100,7 +101,7 @@ fn useless(engine: Engine, args: &Args) -> Option<(Engine, &'static str)> {
 pub(super) fn of_kind(context: &Context, args: &Args) -> bool {
     match args.engine.unwrap_or(context.settings.engine.value) {
         EngineChoice::Kind => true,
-        EngineChoice::Auto if args.cluster.context.is_none() => {
+        EngineChoice::Auto | EngineChoice::Kubernetes if args.cluster.context.is_none() => {
             context.cluster().is_some_and(|file| file.kind.is_some())
         }
         _ => false,
@@ -112,11 +113,10 @@ fn no_kind(context: &Context, args: &Args) -> Option<Error> {
     args.cluster.context.as_ref().filter(|_| of_kind(context, args))?;
     let action = format!("start the instance {}", context.instance_name());
     let reason = "--engine kind makes a cluster of its own, and --context names one that is there";
-    Some(
-        Error::because(action, reason)
-            .code(ExitCode::Usage)
-            .hint("leave one of the two out"),
-    )
+    Some(Error::because(action, reason).code(ExitCode::Usage).hint(format!(
+        "odd up{} --engine kubernetes --context NAME",
+        of_instance(context.instance_name())
+    )))
 }
 
 /// The first start of an instance for which nothing was chosen.
@@ -199,7 +199,7 @@ async fn prompt() -> Result<Option<Choice>, Error> {
     }
 }
 
-fn runs_on_another(context: &Context, asked: Engine, running: Engine, origin: &Origin) -> Error {
+fn runs_on_another(context: &Context, asked: EngineChoice, running: Engine, origin: &Origin) -> Error {
     let name = context.instance_name();
     let of = of_instance(name);
     let reason = format!(

@@ -9,7 +9,7 @@ use odd_engine::compose::Source;
 use odd_engine::docker;
 use odd_engine::kubernetes::cluster::{Event, ObjectRef, Step};
 use odd_engine::kubernetes::kind::{self, KindOptions};
-use odd_engine::kubernetes::{self, ClusterFile, Prepared, Up, UpOptions};
+use odd_engine::kubernetes::{self, ClusterFile, Prepared, Renderer, Up, UpOptions, Variant};
 use odd_engine::{Instance, platform};
 use serde::Serialize;
 
@@ -40,6 +40,9 @@ struct Answer<'a> {
     engine: &'static str,
     context: &'a str,
     namespace: &'a str,
+    /// The cluster that would have to be made first, so that what is to be done with its objects is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    makes_cluster: Option<&'static str>,
     state: &'static str,
     changed: bool,
     took_ms: u64,
@@ -76,6 +79,9 @@ pub(super) async fn run(
     };
     let work = async {
         if local {
+            // What is missing here is told before a cluster is made for nothing.
+            let renderer = Renderer::find(None).await;
+            options.renderer = Some(renderer.map_err(|error| failed(context, error.into()))?);
             let wanted = of_kind(args, &program, &options);
             let ready = kind::ready(&instance, &wanted, &tell).await;
             let Some(ready) = ready.map_err(|error| failed(context, error))? else {
@@ -85,6 +91,7 @@ pub(super) async fn run(
             };
             options.context = Some(kind::CONTEXT.to_owned());
             options.kubeconfig = Some(ready.kubeconfig);
+            options.keep_image = options.image.is_some();
             options.image = ready.image;
             options.kind = Some(kind::CLUSTER.to_owned());
         }
@@ -120,6 +127,8 @@ pub(super) async fn run(
             }
             if local {
                 give_up(context, &instance).await;
+                // What was made so far is the instance's.
+                touched |= matches!(ClusterFile::of(&instance), Ok(Some(_)));
             }
             super::docker::interrupted(context, touched);
             Ok(ExitCode::Interrupted)
@@ -217,7 +226,8 @@ fn wanted(context: &Context, args: &Args, limit: Duration) -> Result<UpOptions, 
             .project_dir
             .clone()
             .map_or(Source::Embedded, Source::Directory),
-        kind: None,
+        kind: file.filter(|file| file.up).and_then(|file| file.kind.clone()),
+        keep_image: true,
         renderer: None,
         tools: !profiles.is_empty() || file.is_some_and(|file| file.tools),
         image: image.or_else(|| file.and_then(|file| file.image.clone())),
@@ -243,10 +253,9 @@ fn of_kind(args: &Args, program: &Path, options: &UpOptions) -> KindOptions {
             profiles: Vec::new(),
             scale: std::collections::BTreeMap::new(),
             wait_timeout: options.wait_timeout,
-            dry_run: false,
+            dry_run: args.docker.dry_run,
         },
-        // The one that was carried into the cluster before may be that of an older build.
-        image: args.cluster.image.clone(),
+        image: options.image.clone(),
         dry_run: args.docker.dry_run,
     }
 }
@@ -269,10 +278,23 @@ async fn give_up(context: &Context, instance: &Instance) {
 fn would_make(context: &Context) -> Result<(), Error> {
     let printer = &context.printer;
     if printer.is_json() {
-        return printer.json(&serde_json::json!({
-            "version": 1, "instance": context.instance_name(), "engine": kubernetes::NAME, "context": kind::CONTEXT,
-            "state": "planned", "changed": false, "makesCluster": kind::CLUSTER,
-        }));
+        let pages = pages::of_cluster(context.instance.port_offset, false);
+        return printer.json(&Answer {
+            event: (printer.form() == OutputForm::Ndjson).then_some("answer"),
+            version: 1,
+            instance: context.instance_name(),
+            engine: kubernetes::NAME,
+            context: kind::CONTEXT,
+            namespace: &Variant::namespace(&context.instance.name),
+            makes_cluster: Some(kind::CLUSTER),
+            state: "planned",
+            changed: false,
+            took_ms: 0,
+            roles: roles(context.instance.port_offset),
+            urls: &pages,
+            steps: &[],
+            leftovers: &[],
+        });
     }
     printer.line(&format!(
         "kind would make the cluster {}, and everything in it; `odd export k8s` shows what that is",
@@ -327,6 +349,13 @@ fn failed(context: &Context, error: odd_engine::EngineError) -> Error {
     Error::from_engine(format!("start the instance {name}"), error, name)
 }
 
+/// Where roles are that are called from outside.
+fn roles(offset: u16) -> Vec<RoleUrl> {
+    let roles = Role::ALL.into_iter().filter(|role| role.is_public());
+    let url = |role: Role| format!("http://127.0.0.1:{}", role.default_port().saturating_add(offset));
+    roles.map(|role| RoleUrl { role, url: url(role) }).collect()
+}
+
 /// Prints what was done, or what would be done.
 fn answer(context: &Context, prepared: &Prepared, up: Option<&Up>) -> Result<(), Error> {
     let printer = &context.printer;
@@ -334,8 +363,6 @@ fn answer(context: &Context, prepared: &Prepared, up: Option<&Up>) -> Result<(),
     let pages = pages::of_cluster(offset, up.is_some_and(|up| up.file.tools));
     let took = up.map(|up| up.took).unwrap_or_default();
     if printer.is_json() {
-        let roles = Role::ALL.into_iter().filter(|role| role.is_public());
-        let url = |role: Role| format!("http://127.0.0.1:{}", role.default_port().saturating_add(offset));
         return printer.json(&Answer {
             event: (printer.form() == OutputForm::Ndjson).then_some("answer"),
             version: 1,
@@ -343,10 +370,11 @@ fn answer(context: &Context, prepared: &Prepared, up: Option<&Up>) -> Result<(),
             engine: kubernetes::NAME,
             context: &prepared.cluster().context,
             namespace: prepared.namespace(),
+            makes_cluster: None,
             state: if up.is_some() { "running" } else { "planned" },
             changed: up.is_some_and(|up| up.changed),
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            roles: roles.map(|role| RoleUrl { role, url: url(role) }).collect(),
+            roles: roles(offset),
             urls: &pages,
             steps: &prepared.steps,
             leftovers: &prepared.leftovers,

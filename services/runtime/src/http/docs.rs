@@ -82,9 +82,9 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
     codings.any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let weight = weight
-            .trim()
-            .strip_prefix("q=")
-            .and_then(|weight| weight.parse().ok());
+            .split_once('=')
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+        let weight = weight.and_then(|(_, weight)| weight.trim().parse().ok());
         name.trim().eq_ignore_ascii_case("gzip") && weight.unwrap_or(1.0) > 0.0
     })
 }
@@ -101,7 +101,7 @@ mod tests {
             takes_gzip(&headers)
         };
         assert!(takes("gzip, deflate, br, zstd") && takes("br;q=1.0, GZIP;q=0.5"));
-        assert!(!takes("identity") && !takes("gzip;q=0") && !takes("br"));
+        assert!(!takes("identity") && !takes("gzip;Q=0") && !takes("br"));
         assert!(!takes_gzip(&HeaderMap::new()));
     }
 }

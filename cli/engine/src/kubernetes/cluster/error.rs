@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::core::Status;
 
 use super::{ObjectRef, PodTrouble, Waiting};
+use crate::kubernetes::kind;
 
 /// A field that somebody else owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +254,9 @@ impl ClusterError {
             Self::Kubeconfig { .. } => "kubectl config view   (it shows what was read)".to_owned(),
             Self::NoContext { .. } => {
                 "kubectl config get-contexts   (it lists them); where the cluster is gone: odd down --forget".to_owned()
+            }
+            Self::Unreachable { context, .. } if context == kind::CONTEXT => {
+                format!("docker start {}-control-plane   (where it was stopped)", kind::CLUSTER)
             }
             Self::Unreachable { context, .. } => {
                 format!("kubectl --context {context} version   (it asks the same server); where it is gone: odd down --forget")

@@ -10,6 +10,11 @@ use super::super::KubernetesError;
 use super::super::program::{Bounds, Said, run, run_telling};
 use super::CLUSTER;
 
+/// Removes a lock that a kind left which was killed while it wrote the kubeconfig: every other would fail on it. The caller is the only one here.
+fn unlock(kubeconfig: &Path) {
+    let _ = std::fs::remove_file(kubeconfig.with_extension("kubeconfig.lock"));
+}
+
 /// The oldest one whose nodes run a Kubernetes that takes the manifests (1.30).
 const OLDEST: Version = Version(0, 23, 0);
 /// What it may take to tell something.
@@ -102,6 +107,7 @@ impl Tool {
         kubeconfig: &Path,
         tell: &(impl Fn(String) + Sync),
     ) -> Result<(), KubernetesError> {
+        unlock(kubeconfig);
         let mut command = Command::new(&self.program);
         command
             .args([
@@ -128,7 +134,11 @@ impl Tool {
         let arguments = ["get", "kubeconfig", "--name", CLUSTER];
         let said = self
             .done("tell how the cluster is reached", &arguments, QUESTION)
-            .await?;
+            .await
+            .map_err(|error| match error {
+                KubernetesError::KindFailed { reason, .. } => KubernetesError::KindAsleep { reason },
+                other => other,
+            })?;
         Ok(String::from_utf8_lossy(&said.answer).into_owned())
     }
 
@@ -141,6 +151,7 @@ impl Tool {
 
     /// Removes the cluster with everything in it. One that is not there is no error.
     pub(in crate::kubernetes) async fn delete(&self, kubeconfig: &Path) -> Result<(), KubernetesError> {
+        unlock(kubeconfig);
         let mut command = Command::new(&self.program);
         command
             .args(["delete", "cluster", "--name", CLUSTER, "--kubeconfig"])
@@ -158,6 +169,12 @@ impl Tool {
 fn checked(doing: &str, said: Said) -> Result<Said, KubernetesError> {
     if said.status.success() {
         return Ok(said);
+    }
+    if said.status.code().is_none() {
+        return Err(KubernetesError::KindEnded {
+            doing: doing.to_owned(),
+            status: said.status.to_string(),
+        });
     }
     // What stands before is what it was about to do.
     let reason = said
