@@ -124,7 +124,9 @@ async function interrupted(t, { at, log, tmp, once }) {
       /* nothing is */
     }
   });
-  await until(`it is asked ${once}`, () => once.test(readFileSync(join(log, "calls"), { encoding: "utf8", flag: "a+" })));
+  await until(`it is asked ${once}`, () =>
+    once.test(readFileSync(join(log, "calls"), { encoding: "utf8", flag: "a+" })),
+  );
   child.kill("SIGTERM");
   return ended;
 }
