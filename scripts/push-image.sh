@@ -44,8 +44,9 @@ stamp=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M.%S 2>/dev/null || date -u -
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# Where a template begins with .Manifest, some versions of buildx print a table instead.
 digest() {
-    docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$1"
+    docker buildx imagetools inspect --format '{{printf "%s" .Manifest.Digest}}' "$1"
 }
 
 # Nothing is run in an image that is made of one file, so that one machine builds for every architecture.
@@ -55,20 +56,21 @@ push() {
     mkdir "$context"
     tar -xzf "$release/$name.tar.gz" --directory "$context" --strip-components 1 "$name/odd"
     gzip -9 -n <"$release/THIRD-PARTY-NOTICES.txt" >"$context/THIRD-PARTY-NOTICES.txt.gz"
-    TZ=UTC touch -t "$stamp" "$context"/*
+    TZ=UTC touch -t "$stamp" "$context"/* "$context"
     docker build --quiet --platform "linux/$architecture" --provenance=false --file compose/odd/binary.Dockerfile \
         --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" --build-arg "COMMIT_DATE=$date" --tag "$image" "$context" >&2
     docker push --quiet "$image" >&2
     digest "$image"
 }
 
-# The digests that the version has for each architecture, in one line; nothing where it is not there. Where the registry does not tell, it fails.
+# The digests that the version has for each architecture, sorted; none where it is not there. Where the registry does not tell, it fails.
 published() {
-    local said
-    local format='{{range .Manifest.Manifests}}{{.Digest}} {{end}}'
+    local said format='{{range .Manifest.Manifests}}{{println .Digest}}{{end}}'
     if said=$(docker buildx imagetools inspect --format "$format" "$repository:$version" 2>"$work/error"); then
-        printf '%s\n' "$said"
-    elif ! grep -qF "$repository:$version: not found" "$work/error"; then
+        sort <<<"$said"
+    elif grep -qF "$repository:$version: not found" "$work/error"; then
+        echo none
+    else
         printf '%s\n' "the registry does not tell what there is of $repository:$version, this again:" "$(cat "$work/error")" >&2
         return 1
     fi
@@ -77,16 +79,17 @@ published() {
 # A function that fails within $( … ) goes on unless told so: a push that failed would take the digest of an earlier one.
 amd64=$(set -e; push amd64 x64)
 arm64=$(set -e; push arm64 arm64)
-there=$(published)
+these=$(printf '%s\n' "$amd64" "$arm64" | sort)
+there=$(set -e; published)
 case $there in
-    "")
+    none)
         docker buildx imagetools create --tag "$repository:$version" --tag "$repository:$commit" "$repository@$amd64" "$repository@$arm64" >&2
         ;;
-    "$amd64 $arm64 ")
+    "$these")
         docker buildx imagetools create --tag "$repository:$commit" "$repository:$version" >&2
         ;;
     *)
-        printf '%s\n' "$repository:$version is there with $there, and this is $amd64 $arm64: release another version" >&2
+        printf '%s\n' "$repository:$version is there with ${there//$'\n'/ }, and this is ${these//$'\n'/ }: release another version" >&2
         exit 6
         ;;
 esac
