@@ -82,7 +82,9 @@ chmod 755 "$folder/$program"
 # 1980 is the first year that a zip archive can tell.
 time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
 if [ "$suffix" = zip ]; then
-    find "$folder" -exec touch -d "@$time" {} +
+    # GNU's date, or that of macOS.
+    stamp=$(date -u -d "@$time" +%Y%m%d%H%M.%S 2>/dev/null || date -u -r "$time" +%Y%m%d%H%M.%S)
+    find "$folder" -exec env TZ=UTC touch -t "$stamp" {} +
     (cd "$work" && find "$name" | LC_ALL=C sort | TZ=UTC zip -q -X -9 "archive.$suffix" -@)
 else
     # Not in one pipe, which would tell how gzip ended only.

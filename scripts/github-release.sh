@@ -20,14 +20,15 @@ is_preliminary() {
     [[ $1 == *-* ]]
 }
 
-# none, draft or published
+# none, draft or published. Where GitHub does not tell, it is not none.
 state() {
-    local draft
-    draft=$(gh release view "$1" --json isDraft --jq .isDraft 2>/dev/null) || draft=none
-    case $draft in
+    local said
+    said=$(gh release view "$1" --json isDraft --jq .isDraft 2>&1) || true
+    case $said in
         true) echo draft ;;
         false) echo published ;;
-        *) echo none ;;
+        "release not found") echo none ;;
+        *) printf '%s\n' "GitHub does not tell what there is of $1, this again: $said" >&2; return 1 ;;
     esac
 }
 
@@ -38,12 +39,13 @@ same_files() {
 }
 
 draft() {
-    local tag=$1 folder=$2 notes=$3 arguments=()
+    local tag=$1 folder=$2 notes=$3 arguments=() there
     [ -f "$folder/SHA256SUMS" ] || { echo "there is no $folder/SHA256SUMS: scripts/pack.sh writes it" >&2; exit 3; }
-    case $(state "$tag") in
+    there=$(state "$tag")
+    case $there in
         none)
             ! is_preliminary "$tag" || arguments+=(--prerelease)
-            gh release create "$tag" --draft --verify-tag --title "odd ${tag#v}" --notes-file "$notes" "${arguments[@]}"
+            gh release create "$tag" --draft --verify-tag --title "odd ${tag#v}" --notes-file "$notes" ${arguments[@]+"${arguments[@]}"}
             ;;
         draft) gh release edit "$tag" --notes-file "$notes" ;;
         published)

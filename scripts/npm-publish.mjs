@@ -10,7 +10,7 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
 const seconds = Number(process.env.ODD_PUBLISH_TIMEOUT ?? 300);
@@ -68,6 +68,7 @@ async function awaited(each) {
 
 async function main([folder, ...more]) {
   if (!folder || more.length > 0) complain(2, "usage: node scripts/npm-publish.mjs FOLDER");
+  if (!existsSync(folder)) complain(3, `there is no ${folder}: scripts/pack.sh makes it, as OUTDIR/npm`);
   const files = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
   // With a relative path of two parts npm would look for a repository of GitHub.
   const all = files.map((name) => described(resolve(folder, name)));

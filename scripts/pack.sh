@@ -36,7 +36,12 @@ for pair in "${pairs[@]}"; do
 done
 node scripts/sbom.mjs >"$out/release/odd-$version.spdx.json"
 cp install.sh install.ps1 "$out/release"
-(cd "$out/release" && sha256sum THIRD-PARTY-NOTICES.txt install.ps1 install.sh "odd-$version.spdx.json" >>SHA256SUMS)
+if command -v sha256sum >/dev/null 2>&1; then
+    sums=(sha256sum)
+else
+    sums=(shasum -a 256)
+fi
+(cd "$out/release" && "${sums[@]}" THIRD-PARTY-NOTICES.txt install.ps1 install.sh "odd-$version.spdx.json" >>SHA256SUMS)
 packages=$(node scripts/npm-packages.mjs "$out/packages" "$out/release/THIRD-PARTY-NOTICES.txt" "${pairs[@]}")
 while IFS= read -r package; do
     npm pack --silent --pack-destination "$out/npm" "$package"

@@ -13,14 +13,14 @@ function complain(code, message) {
   process.exit(code);
 }
 
-/** The sections of the second level: what stands in the heading, and below it. Links of the form `[1.2.3]: …` at the end are none of theirs. */
+/** The sections of the second level: what stands in the heading, and below it. Where the versions lead, `[1.2.3]: …` at the end, is none of theirs. */
 function sections(text) {
   return text
     .split(/^## /m)
     .slice(1)
     .map((section) => {
       const [heading, ...lines] = section.split("\n");
-      const body = lines.filter((line) => !/^\[[^\]]+\]: /.test(line)).join("\n");
+      const body = lines.filter((line) => !/^\[(v?\d+\.\d+\.\d+[^\]]*|unreleased)\]: /i.test(line)).join("\n");
       return { heading: heading.trim(), body: body.trim() };
     });
 }
@@ -28,7 +28,7 @@ function sections(text) {
 /** A link into the checkout leads nowhere from the page of a release: there it leads to the files of its tag. */
 function linked(text, version) {
   const repository = /^repository = "(.+)"$/m.exec(readFileSync(join(root, "Cargo.toml"), "utf8"))[1];
-  return text.replace(/\]\((?![a-z]+:|#)/g, `](${repository}/blob/v${version}/`);
+  return text.replace(/(\]\(|^\[[^\]]+\]: )(?![a-z]+:|#)/gm, `$1${repository}/blob/v${version}/`);
 }
 
 function main([version, ...more]) {

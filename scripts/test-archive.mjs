@@ -6,7 +6,7 @@
 // RELEASES  a folder as scripts/archive.sh leaves it: archives, SHA256SUMS, VERSION
 // TARGET    which of its archives: linux-x64, linux-arm64, macos-x64, macos-arm64 or windows-x64; the one of this machine
 //
-// Exits with 6 where something is not as it should be.
+// Exits with 6 where something is not as it should be, and with 130 where it was interrupted.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -44,22 +44,42 @@ function environment(work, offset) {
 let child;
 let interrupted = false;
 
+/** Ends a program. What it started may hold its pipes, and nobody waits for that. */
+function kill(program) {
+  program.kill("SIGKILL");
+  program.stdout.destroy();
+  program.stderr.destroy();
+}
+
+/** Why a program that did not succeed did not. */
+function reason({ late, seconds, code, signal }) {
+  if (interrupted) return new Complaint(130, "interrupted");
+  if (late) return new Complaint(6, `not within ${seconds} s`);
+  return new Complaint(6, signal ? `ended by ${signal}` : `exit code ${code}`);
+}
+
 /** Runs a program to its end, within a time. What it said is told where it fails. */
 function run(program, args, { env, seconds = 60, anyway = false }) {
   if (interrupted && !anyway) return Promise.reject(new Complaint(130, "interrupted"));
   return new Promise((done, failed) => {
     let said = "";
-    child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    let late = false;
+    const running = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    child = running;
     const called = [program, ...args].join(" ");
-    const deadline = setTimeout(() => child.kill("SIGKILL"), seconds * 1000);
+    const deadline = setTimeout(() => {
+      late = true;
+      kill(running);
+    }, seconds * 1000);
     const output = [];
-    child.stdout.on("data", (data) => output.push(data));
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (said += data));
-    child.on("error", (error) => failed(new Complaint(3, `${called}: ${error.message}`)));
-    child.on("close", (code, signal) => {
+    running.stdout.on("data", (data) => output.push(data));
+    for (const stream of [running.stdout, running.stderr]) stream.on("data", (data) => (said += data));
+    running.on("error", (error) => failed(new Complaint(3, `${called}: ${error.message}`)));
+    running.on("close", (code, signal) => {
       clearTimeout(deadline);
-      if (code === 0) done(Buffer.concat(output).toString());
-      else failed(new Complaint(6, `${called}: ${signal ? `not within ${seconds} s` : `exit code ${code}`}\n${said}`));
+      if (code === 0) return done(Buffer.concat(output).toString());
+      const why = reason({ late, seconds, code, signal });
+      return failed(new Complaint(why.code, `${called}: ${why.message}\n${said}`));
     });
   });
 }
@@ -168,8 +188,9 @@ async function main([releases, target, ...more]) {
   if (!releases || !TARGETS.includes(target) || more.length > 0)
     throw new Complaint(2, `usage: node scripts/test-archive.mjs RELEASES TARGET; targets are ${TARGETS.join(", ")}`);
   const from = resolve(releases);
-  if (!existsSync(join(from, "VERSION")))
-    throw new Complaint(3, `there is no VERSION in ${from}: scripts/archive.sh writes it`);
+  for (const needed of ["VERSION", "SHA256SUMS"])
+    if (!existsSync(join(from, needed)))
+      throw new Complaint(3, `there is no ${needed} in ${from}: scripts/archive.sh writes it`);
   const version = readFileSync(join(from, "VERSION"), "utf8").trim();
   const name = `odd-${version}-${target}.${target.startsWith("windows") ? "zip" : "tar.gz"}`;
   const work = mkdtempSync(join(tmpdir(), "odd-archive-"));
@@ -191,10 +212,11 @@ async function main([releases, target, ...more]) {
 for (const signal of ["SIGINT", "SIGTERM"])
   process.on(signal, () => {
     interrupted = true;
-    child?.kill("SIGKILL");
+    if (child) kill(child);
   });
 
 main(process.argv.slice(2)).catch((error) => {
-  process.stderr.write(`${error.code ? error.message : error.stack}\n`);
-  process.exit(error.code ?? 1);
+  const told = error instanceof Complaint;
+  process.stderr.write(`${told ? error.message : error.stack}\n`);
+  process.exit(told ? error.code : 1);
 });

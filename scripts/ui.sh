@@ -40,7 +40,8 @@ fingerprint() {
 }
 
 install_packages() {
-    [ "$ui/node_modules/.package-lock.json" -nt "$ui/package-lock.json" ] && return
+    # find prints what is newer; where nothing is installed it prints nothing.
+    [ -n "$(find "$ui/node_modules/.package-lock.json" -newer "$ui/package-lock.json" 2>/dev/null)" ] && return
     npm --prefix "$ui" ci --no-progress --loglevel=error >&2
 }
 

@@ -15,6 +15,7 @@ shift 3
 echo "$command $tag $*" >>"$STATE/calls"
 case $command in
 view)
+    if [ -f "$STATE/outage" ]; then cat "$STATE/outage" >&2; exit 1; fi
     if [ -f "$STATE/published" ]; then echo false; elif [ -f "$STATE/draft" ]; then echo true; else echo "release not found" >&2; exit 1; fi ;;
 create) touch "$STATE/draft" ;;
 edit) case "$*" in *--draft=false*) mv "$STATE/draft" "$STATE/published" ;; esac ;;
@@ -71,6 +72,15 @@ test("nothing of what is published is replaced; another release of the same tag 
   assert.equal(done.code, 6);
   assert.match(done.stderr, /v1\.2\.3 is released already, with other files: release another version/);
   assert.equal(at.calls().match(/^upload/gm).length, before);
+});
+
+test("where GitHub does not tell, that is not taken for no release", async (t) => {
+  const at = site(t);
+  writeFileSync(join(at.state, "outage"), "HTTP 502: Bad Gateway\n");
+  const done = await at.draft();
+  assert.equal(done.code, 1);
+  assert.match(done.stderr, /GitHub does not tell what there is of v1\.2\.3, this again: HTTP 502/);
+  assert.doesNotMatch(at.calls(), /^(create|edit|upload)/m);
 });
 
 test("a version before a version is not the latest", async (t) => {

@@ -22,7 +22,10 @@ const changelog = `# Changelog
 
 ### Fixed
 
-- \`odd ## down\` ends.
+- \`odd ## down\` ends, see [why][why] and [how].
+
+[why]: https://example.org/why
+[how]: docs/how.md
 
 ## 1.1.0 - 2026-10-01
 
@@ -34,7 +37,9 @@ const changelog = `# Changelog
 
 ## 1.0.8
 
+[Unreleased]: https://example.org/main
 [1.10.0]: https://example.org/v1.10.0
+[1.0.9-rc.1]: https://example.org/v1.0.9-rc.1
 `;
 
 function notes(t, version, text = changelog) {
@@ -50,7 +55,9 @@ test("the notes of a version are its section, with links that lead from elsewher
   const done = await notes(t, ["1.10.0"]);
   assert.equal(done.code, 0, done.stderr);
   const link = "https://example.org/odd/blob/v1.10.0/docs/x.md";
-  const said = `### Added\n\n- Two roles, see [the documents](${link}).\n\n### Fixed\n\n- \`odd ## down\` ends.\n`;
+  const fixed = "- `odd ## down` ends, see [why][why] and [how].";
+  const links = "[why]: https://example.org/why\n[how]: https://example.org/odd/blob/v1.10.0/docs/how.md";
+  const said = `### Added\n\n- Two roles, see [the documents](${link}).\n\n### Fixed\n\n${fixed}\n\n${links}\n`;
   assert.equal(done.stdout, said);
   assert.equal((await notes(t, ["1.1.0"])).stdout, "- First.\n");
 });

@@ -148,6 +148,13 @@ test("where a platform is missing, nothing is published", async (t) => {
   assert.deepEqual(to.taken, []);
 });
 
+test("without a folder, that is told", async (t) => {
+  const to = await registry(t);
+  const done = await to.publish(join(folder(t), "npm"));
+  assert.equal(done.code, 3);
+  assert.match(done.stderr, /^there is no .*npm: scripts\/pack\.sh makes it, as OUTDIR\/npm\n$/);
+});
+
 test("a version before a version is not the latest", async (t) => {
   const to = await registry(t);
   const at = folder(t);

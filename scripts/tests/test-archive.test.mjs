@@ -63,6 +63,15 @@ test("an archive that is not what SHA256SUMS says is not unpacked", async (t) =>
   assert.equal(done.stdout, "");
 });
 
+test("a folder without checksums is no release", async (t) => {
+  const at = folder(t);
+  cpSync(releases, at, { recursive: true });
+  rmSync(join(at, "SHA256SUMS"));
+  const done = await tested(t, at);
+  assert.equal(done.code, 3, done.stderr);
+  assert.match(done.stderr, /^there is no SHA256SUMS in .*: scripts\/archive\.sh writes it\n$/);
+});
+
 for (const [what, change, message] of [
   [
     "with notices of nobody",
@@ -104,14 +113,40 @@ test("an instance whose promise is broken fails the test, and is stopped", async
   assert.deepEqual(done.left, {});
 });
 
-test("interrupted, it stops the instance that it started", async (t) => {
-  const [log, tmp] = [folder(t), folder(t)];
-  const at = changed(t, (into) => witness(into, log, "submit", "exec sleep 300"));
+/** Begins a test, and interrupts it once its binary was asked for something. */
+async function interrupted(t, { at, log, tmp, once }) {
   const { child, ended } = begun(t, at, tmp);
-  await until("it submits", () => /^submit /m.test(readFileSync(join(log, "calls"), { encoding: "utf8", flag: "a+" })));
+  // Whatever is left of its session.
+  t.after(() => {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      /* nothing is */
+    }
+  });
+  await until(`it is asked ${once}`, () =>
+    once.test(readFileSync(join(log, "calls"), { encoding: "utf8", flag: "a+" })),
+  );
   child.kill("SIGTERM");
-  const done = await ended;
-  assert.equal(done.code, 6, done.stderr);
+  return ended;
+}
+
+test("interrupted, it stops the instance that it started, whoever holds the pipes of what was killed", async (t) => {
+  const [log, tmp] = [folder(t), folder(t)];
+  const at = changed(t, (into) => witness(into, log, "submit", "sleep 300 & wait"));
+  const done = await interrupted(t, { at, log, tmp, once: /^submit /m });
+  assert.equal(done.code, 130, done.stderr);
+  assert.match(done.stderr, /submit hello .*: interrupted/);
   assert.match(readFileSync(join(log, "calls"), "utf8"), /\ndown --volumes --yes\n$/);
   assert.deepEqual(tree(tmp), {});
+});
+
+test("interrupted in the installer, it says so", async (t) => {
+  const [log, tmp] = [folder(t), folder(t)];
+  const installs = `[ ! -f '${log}/tested' ] || { echo installs >>'${log}/calls'; exec sleep 300; }`;
+  const rest = `up | submit | verify | test) exit 0 ;; down) touch '${log}/tested'; exit 0`;
+  const at = changed(t, (into) => witness(into, log, "version", `${installs} ;; ${rest}`));
+  const done = await interrupted(t, { at, log, tmp, once: /^installs$/m });
+  assert.equal(done.code, 130, done.stderr);
+  assert.match(done.stderr, /install\.sh .*: interrupted/);
 });

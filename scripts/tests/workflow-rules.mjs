@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { root } from "./support.mjs";
 
 /** The parser comes with what the page is built with (`scripts/ui.sh`). */
-const { parse } = createRequire(join(root, "services/web/ui/package.json"))("yaml");
+export const { parse } = createRequire(join(root, "services/web/ui/package.json"))("yaml");
 
 /** By these alone workflows are started. All others run with rights over the repository on what strangers wrote, or at no known commit. */
 const TRIGGERS = ["push", "pull_request", "workflow_call"];
@@ -18,6 +18,7 @@ const MAY_WRITE = {
     image: ["attestations", "id-token", "packages"],
     npm: ["id-token"],
     draft: ["contents"],
+    latest: ["packages"],
     publish: ["contents"],
   },
 };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complaints, workflows } from "./workflow-rules.mjs";
+import { complaints, parse, workflows } from "./workflow-rules.mjs";
 
 const texts = workflows();
 
@@ -166,6 +166,31 @@ test("a release is made of all that the scripts know how to make", () => {
     JSON.parse(list),
   );
   assert.deepEqual(lists, [targets, targets]);
+});
+
+test("a tag of an older line is refused first, and again before what cannot be taken back", () => {
+  const { jobs } = parse(texts["release.yml"]);
+  const first = (job, text) => job.steps.findIndex((step) => step.run?.includes(text));
+  for (const id of ["verify", "npm"]) {
+    assert.ok(first(jobs[id], "scripts/newest.sh") >= 0, id);
+    assert.equal(jobs[id].steps.find((step) => /checkout/.test(step.uses)).with["fetch-depth"], 0, id);
+  }
+  assert.ok(first(jobs.npm, "scripts/newest.sh") < first(jobs.npm, "npm-publish.mjs"));
+});
+
+/** The jobs that have to end well before one begins. */
+function before(jobs, id) {
+  const direct = [jobs[id].needs ?? []].flat();
+  return new Set(direct.flatMap((each) => [each, ...before(jobs, each)]));
+}
+
+test("what is attested and drafted is pushed, and the latest is so last", () => {
+  const { jobs } = parse(texts["release.yml"]);
+  const needs = (id) => [...before(jobs, id)].sort();
+  assert.deepEqual(needs("image"), ["archives", "attest", "draft", "verify"]);
+  assert.deepEqual(needs("npm"), ["archives", "attest", "draft", "image", "verify"]);
+  assert.deepEqual(needs("latest"), ["archives", "attest", "draft", "image", "npm", "verify"]);
+  assert.deepEqual(needs("publish"), ["archives", "attest", "draft", "image", "latest", "npm", "verify"]);
 });
 
 for (const [what, [name, from, to, message]] of Object.entries(cases)) {
