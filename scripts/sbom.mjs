@@ -27,6 +27,9 @@ function described(kind, component, more) {
   };
 }
 
+/** Whichever mirror it came from: the package URL and the checksum say what it is. */
+const UNTOLD = "NOASSERTION";
+
 function purl(type, { name, version }) {
   const locator = `pkg:${type}/${name.replace("@", "%40")}@${encodeURIComponent(version)}`;
   return [{ referenceCategory: "PACKAGE-MANAGER", referenceType: "purl", referenceLocator: locator }];
@@ -35,16 +38,15 @@ function purl(type, { name, version }) {
 function ofCrate(crate, source) {
   if (crate.ours) return described("crate", crate, { downloadLocation: source });
   return described("crate", crate, {
-    downloadLocation: `https://static.crates.io/crates/${crate.name}/${crate.name}-${crate.version}.crate`,
+    downloadLocation: UNTOLD,
     checksums: [{ algorithm: "SHA256", checksumValue: crate.sha256 }],
     externalRefs: purl("cargo", crate),
   });
 }
 
 function ofPackage(each) {
-  const file = `${each.name.replace(/^.*\//, "")}-${each.version}.tgz`;
   return described("npm", each, {
-    downloadLocation: `https://registry.npmjs.org/${each.name}/-/${file}`,
+    downloadLocation: UNTOLD,
     checksums: [{ algorithm: "SHA512", checksumValue: each.sha512 }],
     externalRefs: purl("npm", each),
   });
