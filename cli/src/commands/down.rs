@@ -266,10 +266,14 @@ fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
         None if volumes && answer.volumes.is_empty() => printer.note("there was no data to remove"),
         None if volumes => {}
         None if answer.gone => {}
-        None => printer.note(&format!(
-            "its data is kept; `odd up{}` goes on with it",
-            of_instance(name)
-        )),
+        None => {
+            let offline = context.stack().is_some_and(|stack| stack.offline);
+            printer.note(&format!(
+                "its data is kept; `odd up{}{}` goes on with it",
+                of_instance(name),
+                if offline { " --offline" } else { "" }
+            ));
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+use windows_sys::Win32::System::Console::{
+    GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+};
 use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, DETACHED_PROCESS};
 
 use super::StartTime;
@@ -30,9 +34,21 @@ pub(super) fn start_time(pid: u32) -> Option<StartTime> {
     with_process(pid, |process| StartTime(process.start_time()))
 }
 
-/// Without a console the process gets no Ctrl-C of ours; in a group of its own none of anybody's.
+/// Without a console the process gets no Ctrl-C of ours; in a group of its own none of anybody's. Whoever reads our output through a pipe shall
+/// not have to wait for its end as well.
 pub(super) fn detach_on_spawn(command: &mut Command) {
+    keep_standard_streams();
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// A new process gets every handle that may be inherited, whatever it is given as its own streams (rust-lang/rust#54760). Where a stream is
+/// handed over by purpose, the standard library makes a copy that may be.
+#[expect(unsafe_code, reason = "the standard library has no call for it")]
+fn keep_standard_streams() {
+    for which in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: both take any value. Of a stream that is not there the second tells an error, and then there is nothing to keep.
+        let _ = unsafe { SetHandleInformation(GetStdHandle(which), HANDLE_FLAG_INHERIT, 0) };
+    }
 }
 
 /// Whoever started the process saw to it.

@@ -52,7 +52,8 @@ pub(super) fn all(scope: &Scope) -> Vec<Phase> {
     if scope.disturb {
         phases.push(disturbances(scope));
         let name = "odd verify finds nothing lost, stuck, doubled or drifted";
-        phases.push(vec![Check::new("promise", name, promise::verified).steps(4)]);
+        // Of every job that the instance ever had, on a machine that has just been kept busy.
+        phases.push(vec![Check::new("promise", name, promise::verified).steps(20)]);
     }
     phases
 }
