@@ -198,7 +198,7 @@ impl Scope {
         let callable = |role: &Role| stack.publishes(*role);
         Self {
             called: Role::ALL.into_iter().filter(callable).collect(),
-            containers: stack.engine() == Engine::Docker,
+            engine: stack.engine(),
             prometheus: stack.has_prometheus(),
             disturb,
         }
@@ -208,7 +208,7 @@ impl Scope {
     fn of_everything() -> Self {
         Self {
             called: Role::ALL.to_vec(),
-            containers: true,
+            engine: Engine::Docker,
             prometheus: true,
             disturb: true,
         }
@@ -248,6 +248,26 @@ mod tests {
         assert_eq!(names(&chosen(all(), None).unwrap()), names(&all()));
         let error = chosen(all(), Some("nothing of the kind")).err().unwrap();
         assert_eq!(error.code, ExitCode::Usage);
+    }
+
+    #[test]
+    fn what_is_broken_is_what_the_engine_can_mend() {
+        let has = |engine: Engine, word: &str| {
+            let all = checks::all(&Scope {
+                engine,
+                ..Scope::of_everything()
+            });
+            names(&all).iter().any(|name| name.contains(word))
+        };
+        let (process, role, stop) = (
+            "when the process is restarted",
+            "gateway: nothing is lost",
+            "is stopped",
+        );
+        let offered = |engine: Engine| [process, role, stop].map(|word| has(engine, word));
+        assert_eq!(offered(Engine::Embedded), [true, false, false]);
+        assert_eq!(offered(Engine::Docker), [false, true, true]);
+        assert_eq!(offered(Engine::Kubernetes), [false, true, false]);
     }
 
     #[test]

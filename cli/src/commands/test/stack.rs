@@ -9,12 +9,14 @@ use odd_client::HttpOptions;
 use odd_contracts::Role;
 use odd_engine::docker::{self, Plan, StackFile, StackStatus};
 use odd_engine::embedded;
+use odd_engine::kubernetes::{self, ClusterFile};
 use odd_engine::{EngineError, Instance};
 
 use super::prometheus::Prometheus;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::pages;
 
 /// Name of Prometheus among the services of a stack.
 const PROMETHEUS: &str = "prometheus";
@@ -29,14 +31,19 @@ const REQUEST: Duration = Duration::from_secs(10);
 pub(super) struct Stack {
     instance: Instance,
     docker: Option<Docker>,
-    /// Whether it is in a cluster, where only what is forwarded can be called.
-    in_cluster: bool,
+    /// Where it is, if that is a cluster: only what is forwarded can be called there.
+    cluster: Option<InCluster>,
     /// Roles that were stopped and not started again.
     stopped: Mutex<BTreeSet<Role>>,
 }
 
 struct Docker {
     file: StackFile,
+    prometheus: Option<Prometheus>,
+}
+
+struct InCluster {
+    file: ClusterFile,
     prometheus: Option<Prometheus>,
 }
 
@@ -47,10 +54,16 @@ impl Stack {
             Some(file) if context.process().is_none() => Some(Docker::new(context, file.clone())?),
             _ => None,
         };
+        let file = context
+            .cluster()
+            .filter(|file| file.up && context.engine() == Engine::Kubernetes);
+        let cluster = file
+            .map(|file| InCluster::new(context, file.clone()))
+            .transpose()?;
         Ok(Self {
             instance: context.instance.clone(),
             docker,
-            in_cluster: context.cluster().is_some_and(|file| file.up),
+            cluster,
             stopped: Mutex::default(),
         })
     }
@@ -59,7 +72,7 @@ impl Stack {
     pub(super) const fn engine(&self) -> Engine {
         match self.docker {
             Some(_) => Engine::Docker,
-            None if self.in_cluster => Engine::Kubernetes,
+            None if self.cluster.is_some() => Engine::Kubernetes,
             None => Engine::Embedded,
         }
     }
@@ -69,7 +82,7 @@ impl Stack {
         let file = self.docker.as_ref().map(|docker| &docker.file);
         match file {
             Some(file) => file.ports.contains_key(role.name()),
-            None => !self.in_cluster || role.is_public(),
+            None => self.cluster.is_none() || role.is_public(),
         }
     }
 
@@ -102,19 +115,29 @@ impl Stack {
 
     /// Whether there is a Prometheus that can be asked.
     pub(super) fn has_prometheus(&self) -> bool {
-        self.docker
-            .as_ref()
-            .is_some_and(|docker| docker.prometheus.is_some())
+        self.prometheus().is_ok()
     }
 
     /// The Prometheus of the stack.
     pub(super) fn prometheus(&self) -> Result<&Prometheus, String> {
-        let prometheus = self.docker.as_ref().and_then(|docker| docker.prometheus.as_ref());
+        let of_stack = self.docker.as_ref().and_then(|docker| docker.prometheus.as_ref());
+        let of_cluster = self
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.prometheus.as_ref());
+        let prometheus = of_stack.or(of_cluster);
         prometheus.ok_or_else(|| "the instance has no Prometheus that can be reached from here".to_owned())
     }
 
-    /// The containers of each service that run.
+    /// The containers of each service that run, or the pods of each part of a cluster.
     pub(super) async fn running(&self) -> Result<BTreeMap<String, usize>, String> {
+        if let Some(cluster) = &self.cluster {
+            let status = kubernetes::status(&self.instance, &cluster.file)
+                .await
+                .map_err(chain)?;
+            let parts = status.parts.into_iter();
+            return Ok(parts.map(|part| (part.object.name, part.pods.len())).collect());
+        }
         let status: StackStatus = docker::status(&self.instance).await.map_err(chain)?;
         let mut running = BTreeMap::new();
         for container in status
@@ -143,9 +166,14 @@ impl Stack {
         Ok(())
     }
 
-    /// Ends every container of a role and starts it again, and waits until it is healthy.
+    /// Ends every container of a role and starts it again, or replaces its pods, and waits until it is healthy.
     pub(super) async fn restart(&self, role: Role) -> Result<(), String> {
         let services = [role.name().to_owned()];
+        if let Some(cluster) = &self.cluster {
+            let restarted =
+                kubernetes::restart(&self.instance, &cluster.file, &services, START, &|_| {}).await;
+            return restarted.map(drop).map_err(chain);
+        }
         let restarted = docker::restart(&self.instance, &services, START, |_| {}).await;
         restarted.map(drop).map_err(chain)
     }
@@ -186,17 +214,34 @@ impl Stack {
 
 impl Docker {
     fn new(context: &Context, file: StackFile) -> Result<Self, Error> {
-        let options = HttpOptions {
-            timeout: REQUEST,
-            ..HttpOptions::default()
-        };
-        let client = |port| Prometheus::new(&format!("http://127.0.0.1:{port}"), options);
-        let prometheus = file.ports.get(PROMETHEUS).copied().map(client).transpose();
+        let port = file.ports.get(PROMETHEUS).copied();
         Ok(Self {
-            prometheus: prometheus.map_err(|e| context.client_error("speak to Prometheus", e))?,
+            prometheus: prometheus_at(context, port)?,
             file,
         })
     }
+}
+
+impl InCluster {
+    fn new(context: &Context, file: ClusterFile) -> Result<Self, Error> {
+        let forwarded = pages::further_services(file.tools);
+        let port = forwarded.get(PROMETHEUS);
+        let port = port.and_then(|port| port.checked_add(file.port_offset));
+        Ok(Self {
+            prometheus: prometheus_at(context, port)?,
+            file,
+        })
+    }
+}
+
+fn prometheus_at(context: &Context, port: Option<u16>) -> Result<Option<Prometheus>, Error> {
+    let options = HttpOptions {
+        timeout: REQUEST,
+        ..HttpOptions::default()
+    };
+    let client = |port| Prometheus::new(&format!("http://127.0.0.1:{port}"), options);
+    let client = port.map(client).transpose();
+    client.map_err(|error| context.client_error("speak to Prometheus", error))
 }
 
 /// An error of an engine with its causes, in one line.

@@ -16,6 +16,7 @@ use odd_contracts::Role;
 use serde_json::{Value, json};
 
 use super::run::{Check, Phase};
+use crate::engine::Engine;
 
 /// Type of the jobs that the gate submits. One and the same, because types are labels of metrics.
 const JOB_TYPE: &str = "odd-test";
@@ -24,8 +25,8 @@ const JOB_TYPE: &str = "odd-test";
 pub(super) struct Scope {
     /// Roles that can be called from here.
     pub(super) called: Vec<Role>,
-    /// Whether the instance runs in containers, each of which can be stopped and started by itself.
-    pub(super) containers: bool,
+    /// What the instance runs on: parts in containers and pods are restarted one by one, containers are also stopped and started.
+    pub(super) engine: Engine,
     /// Whether it has a Prometheus.
     pub(super) prometheus: bool,
     /// Whether parts may be stopped and jobs may fail in numbers.
@@ -62,13 +63,15 @@ pub(super) fn all(scope: &Scope) -> Vec<Phase> {
 fn disturbances(scope: &Scope) -> Vec<Check> {
     let rate = "JobFailureRateHigh fires when jobs fail, and is resolved";
     let mut checks = vec![Check::new("alerts", rate, alerts::failure_rate).steps(5)];
-    if !scope.containers {
+    if scope.engine == Engine::Embedded {
         let name = "nothing is lost when the process is restarted under load";
         checks.push(Check::new("promise", name, promise::survives_restart_of_all).steps(2));
         return checks;
     }
-    let down = "ServiceDown fires when the processor is stopped, and is resolved";
-    checks.push(Check::new("alerts", down, alerts::service_down).steps(5));
+    if scope.engine == Engine::Docker {
+        let down = "ServiceDown fires when the processor is stopped, and is resolved";
+        checks.push(Check::new("alerts", down, alerts::service_down).steps(5));
+    }
     checks.extend(Role::ALL.map(|role| {
         let name = format!("{role}: nothing is lost when it is restarted under load");
         let check = Check::new("promise", name, move |gate| promise::survives_restart(gate, role));
