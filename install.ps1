@@ -24,7 +24,7 @@ param(
     [switch] $Uninstall
 )
 
-# In a function, so that nothing stays set where it is run by iex.
+# In a function, so that preferences of the shell stay as they are where it is run by iex.
 function Invoke-OddInstaller {
     param([string] $Version, [string] $Prefix, [bool] $NoPath, [bool] $Uninstall)
 
@@ -76,8 +76,13 @@ function Invoke-OddInstaller {
     }
 
     function Get-File([string] $Address, [string] $File, [string] $What) {
+        $limits = @{ TimeoutSec = 600 }
+        # PowerShell 7.4 and later count the time of the answer's head only, and of each read where this is set.
+        if ((Get-Command Invoke-WebRequest).Parameters.ContainsKey('OperationTimeoutSeconds')) {
+            $limits['OperationTimeoutSeconds'] = 30
+        }
         try {
-            Invoke-WebRequest -Uri $Address -OutFile $File -UseBasicParsing -TimeoutSec 600
+            Invoke-WebRequest -Uri $Address -OutFile $File -UseBasicParsing @limits
         } catch {
             $response = $_.Exception.PSObject.Properties['Response']
             if (($null -ne $response) -and ($null -ne $response.Value) -and ([int] $response.Value.StatusCode -eq 404)) {
@@ -86,6 +91,18 @@ function Invoke-OddInstaller {
             if ($_.Exception -is [System.IO.IOException]) { Stop-At "$What could not be downloaded" $work $_ }
             Stop-Install 1 "$What could not be downloaded" "${Address}: $($_.Exception.Message)" `
                 'this again, once the network is there; or a mirror: ODD_INSTALL_BASE_URL'
+        }
+    }
+
+    # Get-FileHash is not found by a PowerShell 5.1 that was started below PowerShell 7, whose modules it looks through then.
+    function Get-Checksum([string] $File) {
+        $sha256 = [System.Security.Cryptography.SHA256]::Create()
+        $content = [System.IO.File]::OpenRead($File)
+        try {
+            return -join ($sha256.ComputeHash($content) | ForEach-Object { $_.ToString('x2') })
+        } finally {
+            $content.Dispose()
+            $sha256.Dispose()
         }
     }
 
@@ -98,23 +115,30 @@ function Invoke-OddInstaller {
         if (-not $expected) {
             Stop-Install 6 "odd $number cannot be verified" "SHA256SUMS does not name $Name" $another
         }
-        $found = (Get-FileHash -LiteralPath $File -Algorithm SHA256).Hash
+        $found = Get-Checksum $File
         if ($found -ine $expected) {
-            Stop-Install 6 "$Name is not what was released" "its SHA-256 is $($found.ToLowerInvariant()), and SHA256SUMS says $expected" `
+            Stop-Install 6 "$Name is not what was released" "its SHA-256 is $found, and SHA256SUMS says $expected" `
                 "this again: a download may have been cut short; if it stays so, tell those who run $base"
         }
     }
 
-    # The binary must run where it is put, and be the version that was asked for.
+    # The binary must run where it is put, and be the version that was asked for, whatever is set for odd here: in the environment, in its
+    # home or in the folders above the current one. The folder of Windows has no such file, and unlike that of temporary files never a
+    # shortened name, which Push-Location does not take.
     function Assert-Binary([string] $Binary) {
         $told = ''
         $ErrorActionPreference = 'Continue'
-        Push-Location -LiteralPath $work
+        $theirs = @(Get-ChildItem -Path Env: | Where-Object { $_.Name -like 'ODD_*' })
+        Push-Location -LiteralPath $env:SystemRoot
         try {
+            $theirs | ForEach-Object { [Environment]::SetEnvironmentVariable($_.Name, [NullString]::Value) }
+            $env:ODD_HOME = $work
             $told = @(& $Binary version --output text)[0]
         } catch {
             Stop-Install 6 "odd $number does not run here" $_.Exception.Message $another
         } finally {
+            [Environment]::SetEnvironmentVariable('ODD_HOME', [NullString]::Value)
+            $theirs | ForEach-Object { [Environment]::SetEnvironmentVariable($_.Name, $_.Value) }
             Pop-Location
         }
         if ($LASTEXITCODE -ne 0) {
@@ -132,9 +156,9 @@ function Invoke-OddInstaller {
         if ($had) { [System.IO.File]::Move($To, $aside) }
         try {
             [System.IO.File]::Move($From, $To)
-        } catch {
-            if ($had) { [System.IO.File]::Move($aside, $To) }
-            throw
+        } finally {
+            # Also after Ctrl+C.
+            if ($had -and -not (Test-Path -LiteralPath $To)) { [System.IO.File]::Move($aside, $To) }
         }
         Remove-Old $To
     }
@@ -151,9 +175,14 @@ function Invoke-OddInstaller {
     }
 
     function Set-UserPath([string] $Value) {
-        Set-ItemProperty -Path 'HKCU:\Environment' -Name 'Path' -Value $Value -Type ExpandString
-        # Tells programs that run, such as the Explorer, that the environment has changed.
-        [Environment]::SetEnvironmentVariable('ODD_INSTALL_NEWS', $null, 'User')
+        if ($Value) {
+            Set-ItemProperty -Path 'HKCU:\Environment' -Name 'Path' -Value $Value -Type ExpandString
+        } else {
+            Remove-ItemProperty -Path 'HKCU:\Environment' -Name 'Path' -ErrorAction SilentlyContinue
+        }
+        # Tells programs that run, such as the Explorer, that the environment has changed. $null would be handed over as an empty text,
+        # which PowerShell 7.5 and later keep as a variable.
+        [Environment]::SetEnvironmentVariable('ODD_INSTALL_NEWS', [NullString]::Value, 'User')
     }
 
     function Add-ToPath([string] $Folder) {
@@ -187,7 +216,15 @@ function Invoke-OddInstaller {
         try {
             if (Test-Path -LiteralPath $binary) { Remove-Item -LiteralPath $binary -Force }
         } catch {
-            Stop-Install 1 'odd could not be removed' "$binary cannot be deleted: $($_.Exception.Message)" 'odd down, then this again'
+            $why = $_.Exception.Message
+            # The same error tells of a program that runs, which can be renamed, and of a folder that may not be written to.
+            try {
+                [System.IO.File]::Move($binary, "$binary.$PID.old")
+                [System.IO.File]::Move("$binary.$PID.old", $binary)
+            } catch {
+                Stop-Install 3 'odd could not be removed' "you may not write to ${bin}: $why" 'this as the user who installed it'
+            }
+            Stop-Install 1 'odd could not be removed' "$binary cannot be deleted: $why" 'odd down, then this again'
         }
         Remove-Old $binary
         if ($lines -contains 'path') { Remove-FromPath $bin }
@@ -198,6 +235,7 @@ function Invoke-OddInstaller {
 
     $work = ''
     $staged = ''
+    $stagedManifest = ''
     try {
         if ($Version -cmatch '^v[0-9]') { $Version = $Version.Substring(1) }
         if (($Version -ne 'latest') -and -not (Test-Version $Version)) {
@@ -219,7 +257,7 @@ function Invoke-OddInstaller {
         $base = $releases
         if ($env:ODD_INSTALL_BASE_URL) { $base = $env:ODD_INSTALL_BASE_URL.TrimEnd('/') }
         $work = Join-Path ([System.IO.Path]::GetTempPath()) "odd-install-$([guid]::NewGuid())"
-        New-Item -ItemType Directory -Path $work | Out-Null
+        [System.IO.Directory]::CreateDirectory($work) | Out-Null
 
         $number = $Version
         if ($Version -eq 'latest') {
@@ -236,7 +274,9 @@ function Invoke-OddInstaller {
         Assert-Checksum "$work\$name" $name "$work\SHA256SUMS"
         Write-Host '  + SHA-256 verified'
         try {
-            Expand-Archive -LiteralPath "$work\$name" -DestinationPath $work
+            # Expand-Archive, a module of its own, neither stops at an error nor keeps its bar away because this script says so.
+            Add-Type -AssemblyName System.IO.Compression.FileSystem
+            [System.IO.Compression.ZipFile]::ExtractToDirectory("$work\$name", $work)
         } catch {
             Stop-At "$name could not be unpacked" $work $_
         }
@@ -252,11 +292,13 @@ function Invoke-OddInstaller {
             Assert-Binary $staged
             $lines = @()
             if (Test-Path -LiteralPath $manifest) { $lines = @(Get-Content -LiteralPath $manifest) }
-            Install-Binary $staged $binary
             $onPath = ($lines -contains 'path')
             $entries = @("odd $number")
             if ($onPath) { $entries += 'path' }
-            Set-Content -LiteralPath $manifest -Value $entries -Encoding Ascii
+            $stagedManifest = "$manifest.$PID.new"
+            Set-Content -LiteralPath $stagedManifest -Value $entries -Encoding Ascii
+            Install-Binary $staged $binary
+            Move-Item -LiteralPath $stagedManifest -Destination $manifest -Force
         } catch {
             Stop-At "odd $number cannot be installed in $Prefix" $Prefix $_
         }
@@ -287,11 +329,16 @@ function Invoke-OddInstaller {
         return $code
     } finally {
         # Also after Ctrl+C.
-        if ($staged) {
-            if (Test-Path -LiteralPath $staged) { Remove-Item -LiteralPath $staged -Force -ErrorAction SilentlyContinue }
-            Remove-EmptyFolders
+        foreach ($file in @($staged, $stagedManifest)) {
+            if ($file -and (Test-Path -LiteralPath $file)) { Remove-Item -LiteralPath $file -Force -ErrorAction SilentlyContinue }
         }
-        if ($work -and (Test-Path -LiteralPath $work)) { Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue }
+        if ($staged) { Remove-EmptyFolders }
+        # Remove-Item does not take a shortened name.
+        try {
+            if ($work -and [System.IO.Directory]::Exists($work)) { [System.IO.Directory]::Delete($work, $true) }
+        } catch {
+            Write-Host "  ! $work could not be removed: $($_.Exception.Message)"
+        }
     }
 }
 

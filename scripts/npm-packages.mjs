@@ -12,13 +12,14 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** What npm calls the targets: process.platform and process.arch of Node.js. */
+/** What npm calls the targets: process.platform of Node.js, and process.arch of those that run it, the first of which names the package. */
 const TARGETS = {
   "linux-x64": ["linux", "x64"],
   "linux-arm64": ["linux", "arm64"],
   "macos-x64": ["darwin", "x64"],
   "macos-arm64": ["darwin", "arm64"],
-  "windows-x64": ["win32", "x64"],
+  // Windows 11 on ARM runs programs for x64.
+  "windows-x64": ["win32", "x64", "arm64"],
 };
 
 function complain(code, message) {
@@ -52,15 +53,17 @@ function writeLauncher(folder) {
   chmodSync(join(folder, "bin/odd.js"), 0o755);
 }
 
-function writePlatform(folder, version, [os, cpu], binary, notices) {
+const packageName = ([os, cpu]) => `odd-${os}-${cpu}`;
+
+function writePlatform(folder, version, [os, ...cpus], binary, notices) {
   const program = os === "win32" ? "odd.exe" : "odd";
   const filled = (text) =>
     text
-      .replaceAll("PLATFORM", `${os}-${cpu}`)
+      .replaceAll("PLATFORM", `${os}-${cpus[0]}`)
       .replaceAll("VERSION", version)
       .replaceAll("PROGRAM", program)
       .replaceAll('"OS"', `"${os}"`)
-      .replaceAll('"CPU"', `"${cpu}"`);
+      .replaceAll('"CPU"', cpus.map((cpu) => `"${cpu}"`).join(", "));
   fresh(folder);
   for (const file of ["package.json", "README.md"]) {
     writeFileSync(join(folder, file), filled(readFileSync(join(root, "npm/platform", file), "utf8")));
@@ -85,7 +88,7 @@ function main([out, notices, ...pairs]) {
   const launcher = checkedLauncher(version);
   writeLauncher(join(out, "odd"));
   for (const [target, binary] of binaries) {
-    const name = `odd-${TARGETS[target].join("-")}`;
+    const name = packageName(TARGETS[target]);
     if (!launcher.optionalDependencies[`@oddessentials/${name}`])
       complain(6, `npm/odd/package.json does not name ${name}`);
     writePlatform(join(out, name), version, TARGETS[target], binary, notices);

@@ -8,7 +8,7 @@
 //
 // Exits with 6 where something is not as it should be, and with 130 where it was interrupted.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -160,28 +160,53 @@ async function host(releases, name, version) {
   return server.base;
 }
 
+const isThere = (program) => spawnSync(program, ["-NoProfile", "-Command", "exit 0"]).status === 0;
+
+/** The installer of this platform, by each of the shells that it is for. */
+function installers(prefix) {
+  if (!windows)
+    return [
+      {
+        name: "install.sh",
+        program: "sh",
+        args: [join(root, "install.sh"), "--prefix", prefix],
+        remove: "--uninstall",
+      },
+    ];
+  // The first is part of Windows, the second may be there.
+  const shells = ["powershell", ...["pwsh"].filter(isThere)];
+  const file = ["-NoProfile", "-ExecutionPolicy", "Bypass", "-File", join(root, "install.ps1"), "-Prefix", prefix];
+  // The PATH of a person stays as it is.
+  const args = process.env.CI ? file : [...file, "-NoPath"];
+  return shells.map((program) => ({ name: `install.ps1 by ${program}`, program, args, remove: "-Uninstall" }));
+}
+
+/** The PATH that Windows keeps for the user, and what else it keeps. */
+async function kept(env) {
+  return windows ? (await run("reg", ["query", "HKCU\\Environment"], { env })).replace(/REG_(EXPAND_)?SZ/g, "") : "";
+}
+
+/** Installs, installs again above an instance that runs, and removes what was installed, and nothing else. */
 async function installs(base, version, work, env) {
   const prefix = join(work, "installed");
-  const installer = windows
-    ? [
-        "powershell",
-        "-NoProfile",
-        "-ExecutionPolicy",
-        "Bypass",
-        "-File",
-        join(root, "install.ps1"),
-        "-NoPath",
-        "-Prefix",
-        prefix,
-      ]
-    : ["sh", join(root, "install.sh"), "--prefix", prefix];
-  const own = { ...env, ODD_INSTALL_BASE_URL: base };
-  await run(installer[0], installer.slice(1), { env: own, seconds: 180 });
   const odd = join(prefix, "bin", windows ? "odd.exe" : "odd");
-  await runs(odd, version, env);
-  await run(installer[0], [...installer.slice(1), windows ? "-Uninstall" : "--uninstall"], { env: own });
-  expect(!existsSync(odd), `${odd} is still there`);
-  passed(`${windows ? "install.ps1" : "install.sh"} installs and removes it`);
+  const own = { env: { ...env, ODD_INSTALL_BASE_URL: base }, seconds: 180 };
+  for (const { name, program, args, remove } of installers(prefix)) {
+    const before = await kept(env);
+    await run(program, args, own);
+    await runs(odd, version, env);
+    try {
+      await run(odd, ["up", "--engine", "embedded"], own);
+      await run(program, args, own);
+    } finally {
+      await run(odd, ["down", "--volumes", "--yes"], { ...own, anyway: true });
+    }
+    await runs(odd, version, env);
+    await run(program, [...args, remove], own);
+    expect(!existsSync(odd), `${odd} is still there`);
+    expect((await kept(env)) === before, `the environment of the user is not as it was before:\n${before}`);
+    passed(`${name} installs, also while it runs, and removes it`);
+  }
 }
 
 async function main([releases, target, ...more]) {

@@ -104,7 +104,11 @@ test("the packages hold what they should, and nothing runs at installation", () 
     assert.equal(described.version, version);
     assert.equal(described.scripts, undefined);
     if (described.name === launcher) continue;
-    assert.equal(`${launcher}-${described.os}-${described.cpu}`, described.name);
+    const [os, ...more] = described.os;
+    const [cpu, ...others] = described.cpu;
+    assert.equal(`${launcher}-${os}-${cpu}`, described.name);
+    // Windows 11 on ARM runs programs for x64.
+    assert.deepEqual([more, others], [[], os === "win32" ? ["arm64"] : []]);
   }
 });
 
@@ -272,19 +276,20 @@ test("on a platform that odd is not built for, the launcher names those that it 
   );
 });
 
-test("a node_modules of another machine is told as such", async (t) => {
-  const pretend = join(folder(t), "pretend.cjs");
-  writeFileSync(
-    pretend,
-    "Object.defineProperty(process, 'platform', { value: 'win32' });\nObject.defineProperty(process, 'arch', { value: 'x64' });\n",
-  );
-  const done = await run(
-    ["node", "--require", pretend, join(ready, "node_modules", launcher, "bin/odd.js"), "version"],
-    { env },
-  );
-  assert.equal(done.code, 3);
-  assert.match(done.stderr, /odd-win32-x64 is not installed/);
-});
+for (const arch of ["x64", "arm64"])
+  test(`a node_modules of another machine is told as such, there Windows on ${arch}`, async (t) => {
+    const pretend = join(folder(t), "pretend.cjs");
+    writeFileSync(
+      pretend,
+      `Object.defineProperty(process, "platform", { value: "win32" });\nObject.defineProperty(process, "arch", { value: "${arch}" });\n`,
+    );
+    const done = await run(
+      ["node", "--require", pretend, join(ready, "node_modules", launcher, "bin/odd.js"), "version"],
+      { env },
+    );
+    assert.equal(done.code, 3);
+    assert.match(done.stderr, /odd-win32-x64 is not installed/);
+  });
 
 test("the packages are not written of versions that disagree or of binaries that are not there", async (t) => {
   for (const [args, code] of [

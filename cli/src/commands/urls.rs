@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use odd_contracts::Role;
+use odd_contracts::{Role, ui};
 use odd_engine::compose::{self, Source};
 use odd_engine::docker::Credentials;
 use serde::Serialize;
@@ -140,7 +140,10 @@ fn places(context: &Context) -> Vec<Place> {
         places.push(place(page.name, page.url, page.what));
     }
     let rest = published.into_iter();
-    places.extend(rest.map(|(service, port)| place(&service, format!("http://127.0.0.1:{port}"), "")));
+    places.extend(rest.map(|(service, port)| {
+        let url = format!("http://127.0.0.1:{port}");
+        place(&service, url, "A service of the stack that has no page")
+    }));
     places
 }
 
@@ -193,7 +196,16 @@ fn secrets(context: &Context) -> Result<Vec<Secret>, Error> {
     };
     let variables = compose::variables(&Source::Embedded)
         .map_err(|e| Error::new("read the variables of the compose files", e))?;
-    Ok(pairs(credentials.iter(), &variables))
+    let mut secrets = pairs(credentials.iter(), &variables);
+    if let Some(stack) = context.stack() {
+        secrets.retain(|secret| is_of_use(&secret.name, &stack.ports));
+    }
+    Ok(secrets)
+}
+
+/// Every secret is made once for all; one of a page is of use only where the stack has the page.
+fn is_of_use(of: &str, published: &BTreeMap<String, u16>) -> bool {
+    ui::registry().entry(of).is_none() || published.contains_key(of)
 }
 
 /// Joins each secret with the user that goes with it.
@@ -241,5 +253,20 @@ mod tests {
                 ("alert-webhook".to_owned(), None),
             ]
         );
+    }
+
+    #[test]
+    fn a_secret_of_a_page_that_is_not_there_is_left_out() {
+        let published = BTreeMap::from([("rabbitmq".to_owned(), 15_672)]);
+        for (of, expected) in [
+            ("rabbitmq", true),
+            ("postgres", true),
+            ("alert-webhook", true),
+            ("grafana", false),
+            ("pgadmin", false),
+            ("mongo-express", false),
+        ] {
+            assert_eq!(is_of_use(of, &published), expected, "{of}");
+        }
     }
 }

@@ -8,9 +8,12 @@ const { closeSync, openSync, readFileSync } = require("node:fs");
 /** As odd's own: something needed is missing. */
 const MISSING = 3;
 
+/** Platforms that run the binary of another one: Windows 11 on ARM runs programs for x64. */
+const ALIKE = { "win32-arm64": "win32-x64" };
+
 const platforms = Object.keys(require("../package.json").optionalDependencies);
 const platform = `${process.platform}-${process.arch}`;
-const name = `@oddessentials/odd-${platform}`;
+const name = `@oddessentials/odd-${ALIKE[platform] ?? platform}`;
 
 function fail(what, because, attempt) {
   process.stderr.write(`error: ${what}\n  because: ${because}\n  try: ${attempt}\n`);
@@ -63,7 +66,7 @@ function run(binary) {
   const passOn = (signal) => {
     if (signal === "SIGTERM" || !terminalTellsChild()) child.kill(signal);
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP", ...(process.platform === "win32" ? [] : ["SIGQUIT"])];
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP", process.platform === "win32" ? "SIGBREAK" : "SIGQUIT"];
   // Before there is a child, so that none is left behind by a signal in between. What comes then is passed on once there is one.
   for (const signal of signals) process.on(signal, passOn);
   const child = spawn(binary, process.argv.slice(2), { stdio: "inherit" });

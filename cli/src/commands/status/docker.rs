@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context) -> Result<bool, Error> {
             engine: docker::NAME,
             state,
             release: status.stack.as_ref().map(|stack| stack.release.as_str()),
-            started_at: status.stack.as_ref().map(|stack| stack.started_at),
+            started_at: started_at(state, &status),
             roles: &roles,
             containers: &status.containers,
             orphans: &status.orphans,
@@ -195,14 +195,20 @@ fn headline(printer: &Printer, name: &str, state: InstanceState, status: &StackS
         docker::NAME
     );
     if let Some(stack) = &status.stack {
-        let since = format::age(stack.started_at, Timestamp::now());
         let offline = if stack.offline { ", offline images" } else { "" };
-        line.push_str(&format!(
-            "   {} containers{offline}   started {since}",
-            status.containers.len()
-        ));
+        line.push_str(&format!("   {} containers{offline}", status.containers.len()));
+    }
+    if let Some(at) = started_at(state, status) {
+        let since = format::age(at, Timestamp::now());
+        line.push_str(&format!("   started {since}"));
     }
     line
+}
+
+/// When what runs was started. One that was stopped, or whose start failed, is not running since then.
+fn started_at(state: InstanceState, status: &StackStatus) -> Option<Timestamp> {
+    let stack = status.stack.as_ref()?;
+    (state != InstanceState::Stopped).then_some(stack.started_at)
 }
 
 fn of_role(printer: &Printer, role: &RoleRow) -> Vec<String> {
@@ -274,6 +280,8 @@ fn advise(context: &Context, state: InstanceState, status: &StackStatus, roles: 
 
 #[cfg(test)]
 mod tests {
+    use odd_engine::docker::StackFile;
+
     use super::*;
 
     fn container(service: &str, state: &str, health: Option<&str>) -> ContainerStatus {
@@ -316,6 +324,33 @@ mod tests {
             of(vec![container("mongo", "exited", None)]),
             InstanceState::Stopped
         );
+    }
+
+    #[test]
+    fn what_does_not_run_was_not_started() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let stack = StackFile {
+            version: StackFile::VERSION,
+            engine: docker::NAME.to_owned(),
+            project: "odd-x".to_owned(),
+            host: "unix:///var/run/docker.sock".to_owned(),
+            release: "1.0.0".to_owned(),
+            started_at: at,
+            offline: true,
+            profiles: Vec::new(),
+            scale: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            containers: Vec::new(),
+        };
+        let status = StackStatus {
+            stack: Some(stack),
+            ..StackStatus::default()
+        };
+        assert_eq!(started_at(InstanceState::Stopped, &status), None);
+        for state in [InstanceState::Running, InstanceState::Degraded] {
+            assert_eq!(started_at(state, &status), Some(at));
+        }
+        assert_eq!(started_at(InstanceState::Running, &StackStatus::default()), None);
     }
 
     #[test]
