@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod bed;
+mod drawing;
 mod files;
 mod hostile;
 mod jobs;

@@ -28,8 +28,16 @@ impl Permitted {
     }
 
     fn is_own(&self, address: &str) -> bool {
-        // These leave the browser for nowhere.
-        let inner = ["data:", "blob:", "about:", "chrome:", "chrome-error:", "file:"];
+        // These leave the browser for nowhere. The page that a browser begins with asks its own parts for more.
+        let inner = [
+            "data:",
+            "blob:",
+            "about:",
+            "chrome:",
+            "chrome-error:",
+            "chrome-untrusted:",
+            "file:",
+        ];
         inner.iter().any(|scheme| address.starts_with(scheme)) || self.origins.contains(&origin(address))
     }
 }
@@ -144,6 +152,7 @@ mod tests {
             "http://127.0.0.1:8081/api/stats",
             "ws://127.0.0.1:8081/ws",
             "data:image/png,x",
+            "chrome-untrusted://new-tab-page/one-google-bar?paramsencoded=",
             "http://127.0.0.1:8081",
         ] {
             assert!(permitted.is_own(own), "{own}");
