@@ -266,6 +266,13 @@ fn tell(context: &Context, answer: &Answer<'_>, volumes: bool) {
         None if volumes && answer.volumes.is_empty() => printer.note("there was no data to remove"),
         None if volumes => {}
         None if answer.gone => {}
+        None if !answer.was_running && !context.instance.directory().exists() => {
+            let directory = context.instance.directory();
+            printer.note(&format!(
+                "there is nothing of it: {} is not there",
+                directory.display()
+            ));
+        }
         None => {
             let offline = context.stack().is_some_and(|stack| stack.offline);
             printer.note(&format!(

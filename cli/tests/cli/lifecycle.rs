@@ -72,6 +72,9 @@ fn data_survives_down_and_goes_with_its_volumes() {
     assert!(odd.engine().database().is_file(), "nothing goes without a yes");
     odd.up();
     let _ = odd.run(["down", "--volumes", "--yes"]).expect_code(0);
+    let again = odd.run(["down"]).expect_code(0);
+    assert!(again.stderr.contains("there is nothing of it"), "{again:?}");
+    assert!(!again.stderr.contains("is kept"), "{again:?}");
     assert!(!odd.engine().directory().exists());
     assert!(odd.process().is_none());
 }

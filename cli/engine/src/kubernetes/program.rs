@@ -86,7 +86,7 @@ pub(super) async fn run_telling(
 
 /// A program with the programs that it started. They are killed together when this is dropped before it ended, so that none goes on alone;
 /// a key pressed in the terminal reaches none of them.
-struct Group(#[cfg_attr(not(unix), expect(dead_code, reason = "there are no groups"))] Option<u32>);
+struct Group(Option<u32>);
 
 impl Group {
     fn of(child: &Child) -> Self {

@@ -133,6 +133,10 @@ fn unusable(url: &str, error: &Error) -> DockerError {
         Some(ErrorKind::InvalidData) if url.starts_with("tcp") || url.starts_with("https") => {
             return DockerError::Tls { host, reason };
         }
+        Some(ErrorKind::NotFound) if url.starts_with("npipe") => {
+            let reason = "there is no such pipe".to_owned();
+            return DockerError::NotRunning { host, reason };
+        }
         Some(_) => return DockerError::NotRunning { host, reason },
         None => {}
     }
@@ -209,6 +213,16 @@ mod tests {
             context: None,
             tls: None,
         }
+    }
+
+    #[test]
+    fn a_pipe_that_is_not_there_is_told_as_such() {
+        let err = std::io::Error::from(ErrorKind::NotFound);
+        let told = unusable("npipe:////./pipe/docker_engine", &Error::IOError { err });
+        assert!(
+            matches!(&told, DockerError::NotRunning { reason, .. } if reason == "there is no such pipe"),
+            "{told:?}"
+        );
     }
 
     #[test]
