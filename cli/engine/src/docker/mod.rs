@@ -20,6 +20,7 @@ pub mod status;
 pub mod stop;
 pub mod up;
 
+pub use apply::settled;
 pub use credentials::Credentials;
 pub use down::{Down, down};
 pub use error::{DockerError, Trouble};

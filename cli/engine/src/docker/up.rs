@@ -1,6 +1,7 @@
 //! Starting a stack.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use odd_contracts::names::env;
@@ -67,7 +68,8 @@ pub async fn up_in(
 ) -> Result<Up, EngineError> {
     let begin = Instant::now();
     let patience = LOCK_PATIENCE.max(options.wait_timeout * 2);
-    let _lock = InstanceLock::take(instance, patience, || progress(Event::WaitingForOther)).await?;
+    let lock = InstanceLock::take(instance, patience, || progress(Event::WaitingForOther)).await?;
+    let lock = Arc::new(lock);
     let engine = host::connect_in(surroundings).await?;
     let progress = Progress::new(progress);
     let reporter = Reporter::new(&progress);
@@ -77,6 +79,7 @@ pub async fn up_in(
         engine: &engine,
         reporter,
         begin,
+        lock: &lock,
     };
     start.run().await
 }
@@ -88,6 +91,7 @@ struct Start<'a> {
     engine: &'a Engine,
     reporter: Reporter<'a>,
     begin: Instant,
+    lock: &'a Arc<InstanceLock>,
 }
 
 /// What was found out before anything is changed.
@@ -218,6 +222,7 @@ impl Start<'_> {
             plan,
             present,
             reporter: self.reporter,
+            lock: self.lock,
         }
     }
 

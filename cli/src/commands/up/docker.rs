@@ -38,6 +38,9 @@ struct Answer<'a> {
     report: &'a StartupReport,
 }
 
+/// Longest time that an engine may take to answer what it was asked for before Ctrl-C.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// Starts it, shows how it comes about, and prints where everything is.
 pub(super) async fn run(
     context: &Context,
@@ -61,6 +64,11 @@ pub(super) async fn run(
         started = starting => started,
         () = odd_engine::platform::interrupted() => {
             board.finish();
+            // What was asked of the engine is done in any case, and no command may come in between. Who is in a hurry says so again.
+            tokio::select! {
+                () = docker::settled(SETTLE) => {}
+                () = odd_engine::platform::interrupted() => {}
+            }
             interrupted(context, board.touched || stream);
             return Ok(ExitCode::Interrupted);
         }

@@ -138,10 +138,14 @@ async fn make(
         options = options.platform(platform);
     }
     let options = options.build();
-    let mut made = client.create_container(Some(options.clone()), body.clone()).await;
+    let request = || {
+        let (options, body) = (Some(options.clone()), body.clone());
+        stage.carried(async move |client| client.create_container(options, body).await)
+    };
+    let mut made = request().await;
     if made.as_ref().is_err_and(|error| status(error) == Some(409)) && is_ours(stage, name).await {
         teardown::remove(client, name, name).await?;
-        made = client.create_container(Some(options), body).await;
+        made = request().await;
     }
     match made {
         Ok(made) => Ok(made.id),

@@ -1,9 +1,10 @@
 //! Does what a plan says: networks, volumes, then every container, each as soon as what it depends on is ready.
 //!
-//! All of it is one future without tasks of its own, so that dropping it stops everything. Whatever moment that is, what was made is found
-//! again by its labels: containers that were not completed are made anew by the next plan.
+//! All of it is one future, so that dropping it stops everything but a request that makes something, which has begun ([`carried`]). Whatever
+//! moment that is, what was made is found again by its labels: containers that were not completed are made anew by the next plan.
 
 mod board;
+mod carried;
 pub(super) mod check;
 mod container;
 pub(super) mod published;
@@ -11,6 +12,7 @@ mod resources;
 pub(super) mod teardown;
 pub(super) mod watch;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -26,10 +28,12 @@ use super::plan::present::{Container, Present};
 use super::plan::wanted::Wanted;
 use super::plan::{Action, Plan, Step};
 use crate::instance::Instance;
+use crate::lock::InstanceLock;
 
 use resources::NetworkIds;
 
 pub(super) use board::{Board, Timing};
+pub use carried::settled;
 
 /// Time in which others that fail of the same are named too.
 const COMPANY: Duration = Duration::from_millis(400);
@@ -44,6 +48,7 @@ pub(super) struct Stage<'a> {
     pub(super) plan: &'a Plan,
     pub(super) present: &'a Present,
     pub(super) reporter: Reporter<'a>,
+    pub(super) lock: &'a Arc<InstanceLock>,
 }
 
 /// Why a container did not come up.
@@ -59,6 +64,15 @@ pub(super) enum Failure {
 impl Stage<'_> {
     pub(super) fn client(&self) -> &Docker {
         &self.engine.client
+    }
+
+    /// The answer to a request that makes something, which is carried through whatever becomes of this.
+    pub(super) async fn carried<T, F>(&self, request: impl FnOnce(Docker) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        carried::carried(self.lock, request(self.client().clone())).await
     }
 
     /// Does it. `limit` is for all of it. Tells how long each container took.

@@ -59,7 +59,8 @@ async fn one_network(stage: &Stage<'_>, network: &WantedNetwork) -> Result<Strin
 
 async fn make_network(stage: &Stage<'_>, request: NetworkCreateRequest) -> Result<String, DockerError> {
     let name = request.name.clone();
-    let id = match stage.client().create_network(request).await {
+    let made = stage.carried(async move |client| client.create_network(request).await);
+    let id = match made.await {
         Ok(made) => made.id,
         // Made since it was looked for, by a request that was given up.
         Err(error) if status(&error) == Some(409) => name.clone(),
@@ -105,11 +106,8 @@ pub(super) async fn volumes(stage: &Stage<'_>) -> Result<(), DockerError> {
         let (name, request) = (volume.name.clone(), volume.request.clone());
         async move {
             let Some(request) = request else { return Ok(()) };
-            stage
-                .client()
-                .create_volume(request)
-                .await
-                .asked(format!("make the volume {name}"))?;
+            let made = stage.carried(async move |client| client.create_volume(request).await);
+            made.await.asked(format!("make the volume {name}"))?;
             stage.reporter.tell(Event::Volume { name, removed: false });
             Ok::<_, DockerError>(())
         }
