@@ -12,8 +12,8 @@ ODD := $(TARGET_DIR)/debug/odd
 # `up`, `test` and `lint` share one profile and one set of features, so that nothing is compiled twice.
 FEATURES := --features odd/failpoints
 
-# The lines that count: not those of what only tests use.
-COVERED := --ignore-filename-regex '(^|/)testkit/'
+# The lines that count: not those of what only tests use. A program that was killed in the middle of writing what it ran is left out.
+COVERED := --failure-mode all --ignore-filename-regex '(^|/)testkit/'
 
 # What is built to be used knows its commit and the date of that. `build`, `test` and `lint` do not, so that a commit compiles nothing anew.
 WITH_COMMIT := ODD_COMMIT=$$(./scripts/commit.sh) ODD_COMMIT_DATE=$$(./scripts/commit.sh --date)
