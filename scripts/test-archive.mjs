@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Tests what is released on the platform that it is for: that the archive of a folder of releases is whole and has what belongs to it, that its
-// binary runs an instance which keeps its promise, and that the installer of this platform installs and removes it. Leaves nothing behind.
+// binary runs an instance which keeps its promise, and that the installer of this platform installs it, refuses what is not as it should be, and
+// removes it. Leaves nothing behind.
 // usage: node scripts/test-archive.mjs RELEASES TARGET
 //
 // RELEASES  a folder as scripts/archive.sh leaves it: archives, SHA256SUMS, VERSION
@@ -12,16 +13,18 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { portOffset, root, serve, sha256, shared } from "./tests/support.mjs";
+import { portOffset, root, serve, sha256, shared, tree } from "./tests/support.mjs";
 
 const TARGETS = ["linux-x64", "linux-arm64", "macos-x64", "macos-arm64", "windows-x64"];
 const windows = process.platform === "win32";
 
 /** What is told in one line, without where in this file it was found. */
 class Complaint extends Error {
-  constructor(code, message) {
+  constructor(code, message, exit) {
     super(message);
     this.code = code;
+    /** With which a program ended that should have succeeded. */
+    this.exit = exit;
   }
 }
 
@@ -55,7 +58,7 @@ function kill(program) {
 function reason({ late, seconds, code, signal }) {
   if (interrupted) return new Complaint(130, "interrupted");
   if (late) return new Complaint(6, `not within ${seconds} s`);
-  return new Complaint(6, signal ? `ended by ${signal}` : `exit code ${code}`);
+  return new Complaint(6, signal ? `ended by ${signal}` : `exit code ${code}`, code);
 }
 
 /** Runs a program to its end, within a time. What it said is told where it fails. */
@@ -79,7 +82,7 @@ function run(program, args, { env, seconds = 60, anyway = false }) {
       clearTimeout(deadline);
       if (code === 0) return done(Buffer.concat(output).toString());
       const why = reason({ late, seconds, code, signal });
-      return failed(new Complaint(why.code, `${called}: ${why.message}\n${said}`));
+      return failed(new Complaint(why.code, `${called}: ${why.message}\n${said}`, why.exit));
     });
   });
 }
@@ -157,28 +160,32 @@ async function host(releases, name, version) {
   server.files.set("/latest/download/VERSION", readFileSync(join(releases, "VERSION")));
   for (const file of [name, "SHA256SUMS"])
     server.files.set(`/download/v${version}/${file}`, readFileSync(join(releases, file)));
-  return server.base;
+  return server;
 }
 
 const isThere = (program) => spawnSync(program, ["-NoProfile", "-Command", "exit 0"]).status === 0;
 
 /** The installer of this platform, by each of the shells that it is for. */
-function installers(prefix) {
+function installers() {
   if (!windows)
     return [
       {
         name: "install.sh",
         program: "sh",
-        args: [join(root, "install.sh"), "--prefix", prefix],
-        remove: "--uninstall",
+        args: [join(root, "install.sh")],
+        flags: { prefix: "--prefix", version: "--version", remove: "--uninstall" },
       },
     ];
   // The first is part of Windows, the second may be there.
   const shells = ["powershell", ...["pwsh"].filter(isThere)];
-  const file = ["-NoProfile", "-ExecutionPolicy", "Bypass", "-File", join(root, "install.ps1"), "-Prefix", prefix];
-  // The PATH of a person stays as it is.
-  const args = process.env.CI ? file : [...file, "-NoPath"];
-  return shells.map((program) => ({ name: `install.ps1 by ${program}`, program, args, remove: "-Uninstall" }));
+  const file = ["-NoProfile", "-ExecutionPolicy", "Bypass", "-File", join(root, "install.ps1")];
+  return shells.map((program) => ({
+    name: `install.ps1 by ${program}`,
+    program,
+    // The PATH of a person stays as it is.
+    args: process.env.CI ? file : [...file, "-NoPath"],
+    flags: { prefix: "-Prefix", version: "-Version", remove: "-Uninstall" },
+  }));
 }
 
 /** The PATH that Windows keeps for the user, and what else it keeps. */
@@ -186,26 +193,93 @@ async function kept(env) {
   return windows ? (await run("reg", ["query", "HKCU\\Environment"], { env })).replace(/REG_(EXPAND_)?SZ/g, "") : "";
 }
 
-/** Installs, installs again above an instance that runs, and removes what was installed, and nothing else. */
-async function installs(base, version, work, env) {
+/** What a host of releases may do wrong, with the exit codes that tell of it: an installer leaves what is there as it is. */
+function troubles(name, version) {
+  const at = `/download/v${version}/${name}`;
+  const sums = `/download/v${version}/SHA256SUMS`;
+  const put = (path, text) => (files) => void files.set(path, Buffer.from(text));
+  const short = (files) => files.get(at).subarray(0, -100);
+  return [
+    ["a wrong checksum", [6], put(sums, `${"1".repeat(64)}  ${name}\n`)],
+    ["checksums of something else", [6], put(sums, `${"1".repeat(64)}  other\n`)],
+    ["no checksums", [1], (files) => void files.delete(sums)],
+    ["no archive", [1], (files) => void files.delete(at)],
+    ["no latest version", [1], (files) => void files.delete("/latest/download/VERSION")],
+    ["a latest version that is none", [6], put("/latest/download/VERSION", "<html>")],
+    ["an archive that lacks its end", [6], (files) => void files.set(at, short(files))],
+    [
+      "a connection that is cut",
+      // Some libraries do not tell: then the checksum does.
+      [1, 6],
+      (files) => {
+        const [bytes, length] = [short(files), files.get(at).length];
+        files.set(at, (_, response) => {
+          response.writeHead(200, { "content-length": length });
+          response.write(bytes, () => response.socket.destroy());
+        });
+      },
+    ],
+    [
+      "an archive that is none",
+      [1],
+      (files) => {
+        files.set(at, Buffer.from("no archive"));
+        files.set(sums, Buffer.from(`${sha256(files.get(at))}  ${name}\n`));
+      },
+    ],
+    ["a server that breaks", [1], (files) => void files.set(at, (_, response) => response.writeHead(501).end())],
+  ];
+}
+
+/** Runs an installer into each kind of trouble: it says what is wrong, why and what to try, with this exit code, and changes nothing. */
+async function refuses(server, { program, args, flags }, name, version, prefix, env) {
+  const before = tree(prefix);
+  const attempt = async (what, codes, more = []) => {
+    const failed = await run(program, [...args, flags.prefix, prefix, ...more], { env, seconds: 180 }).then(
+      () => ({ exit: 0, message: "exit code 0" }),
+      (error) => error,
+    );
+    if (!(failed.exit === 0 || failed instanceof Complaint)) throw failed;
+    if (interrupted) throw failed;
+    expect(codes.includes(failed.exit), `with ${what} it should end with ${codes.join(" or ")}: ${failed.message}`);
+    expect(/error: .+\s+because: .+\s+try: /.test(failed.message), `of ${what} it says: ${failed.message}`);
+    const after = tree(prefix);
+    expect(JSON.stringify(after) === JSON.stringify(before), `with ${what} it changed what was there`);
+  };
+  for (const [what, codes, spoil] of troubles(name, version)) {
+    const whole = new Map(server.files);
+    spoil(server.files);
+    await attempt(what, codes);
+    server.files.clear();
+    for (const [path, file] of whole) server.files.set(path, file);
+  }
+  await attempt("a version that is none", [2], [flags.version, "1/2"]);
+  await attempt("a version that does not exist", [1], [flags.version, "7.7.7"]);
+}
+
+/** Installs, installs again above an instance that runs, fails where it should, and removes what was installed, and nothing else. */
+async function installs(server, name, version, work, env) {
   const prefix = join(work, "installed");
   const odd = join(prefix, "bin", windows ? "odd.exe" : "odd");
-  const own = { env: { ...env, ODD_INSTALL_BASE_URL: base }, seconds: 180 };
-  for (const { name, program, args, remove } of installers(prefix)) {
+  const own = { env: { ...env, ODD_INSTALL_BASE_URL: server.base }, seconds: 180 };
+  for (const installer of installers()) {
+    const { name: called, program, args, flags } = installer;
+    const here = [...args, flags.prefix, prefix];
     const before = await kept(env);
-    await run(program, args, own);
+    await run(program, here, own);
     await runs(odd, version, env);
     try {
       await run(odd, ["up", "--engine", "embedded"], own);
-      await run(program, args, own);
+      await run(program, here, own);
     } finally {
       await run(odd, ["down", "--volumes", "--yes"], { ...own, anyway: true });
     }
     await runs(odd, version, env);
-    await run(program, [...args, remove], own);
+    await refuses(server, installer, name, version, prefix, own.env);
+    await run(program, [...here, flags.remove], own);
     expect(!existsSync(odd), `${odd} is still there`);
     expect((await kept(env)) === before, `the environment of the user is not as it was before:\n${before}`);
-    passed(`${name} installs, also while it runs, and removes it`);
+    passed(`${called} installs, also while it runs, changes nothing where it fails, and removes it`);
   }
 }
 
@@ -230,7 +304,7 @@ async function main([releases, target, ...more]) {
   const odd = join(folder, program);
   await runs(odd, version, env);
   await keepsItsPromise(odd, env);
-  await installs(await host(from, name, version), version, work, env);
+  await installs(await host(from, name, version), name, version, work, env);
 }
 
 // What runs ends, and with it the rest: an instance that was started is stopped by what catches that.
