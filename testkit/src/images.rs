@@ -228,12 +228,12 @@ mod tests {
     fn the_tag_is_made_from_paths_and_contents_in_the_order_of_bytes() {
         let folder = recipe(&[
             ("base/Dockerfile", "base\n"),
-            ("redis/b", "2"),
-            ("redis/B", "1"),
+            ("redis/a", "2"),
+            ("redis/Z", "1"),
             ("redis/sub/a", "3"),
             ("other/file", "none of it"),
         ]);
-        let text = "base/Dockerfile\nbase\nredis/B\n1redis/b\n2redis/sub/a\n3";
+        let text = "base/Dockerfile\nbase\nredis/Z\n1redis/a\n2redis/sub/a\n3";
         let mut expected = String::new();
         for byte in &Sha256::digest(text)[..6] {
             write!(expected, "{byte:02x}").unwrap();

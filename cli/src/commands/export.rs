@@ -8,6 +8,7 @@ use odd_engine::InstanceName;
 use odd_engine::compose::{self, Source};
 use odd_engine::export::{self, ExportError, Fate, File};
 use odd_engine::kubernetes::{self, KubernetesError, Overlay, Renderer, Tree};
+use odd_engine::platform::THEN;
 use serde::Serialize;
 use serde_json::json;
 
@@ -183,12 +184,12 @@ fn files(context: &Context, args: &Files) -> Result<(), Error> {
     write(context, &files, directory, args.target.force)?;
     let folder = directory.display();
     let (first, how) = match args.offline {
-        true => ("scripts/images.sh && ", " --no-build"),
-        false => ("", ""),
+        true => (format!("scripts/images.sh{THEN}"), " --no-build"),
+        false => (String::new(), ""),
     };
     let printer = &context.printer;
     printer.note(&format!(
-        "next: cd {folder} && {first}docker compose up --wait{how}"
+        "next: cd {folder}{THEN}{first}docker compose up --wait{how}"
     ));
     printer.warn(
         "everybody knows the passwords in .env: change them before anything but 127.0.0.1 is published",

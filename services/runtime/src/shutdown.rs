@@ -9,6 +9,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// Exit code of a process that a second signal ended at once.
 pub const INTERRUPTED: i32 = 130;
 
+/// Signals within this time of the first are the same request: `timeout` of GNU coreutils tells a process and then its group, and who passes
+/// signals on does so beside a supervisor that tells everybody.
+const TOGETHER: Duration = Duration::from_millis(500);
+
 /// Tells everything in a role (or in a process of several roles) to end. Clones are the same signal.
 #[derive(Clone, Debug)]
 pub struct Shutdown(Arc<Inner>);
@@ -39,7 +43,7 @@ impl Shutdown {
     /// A signal that SIGINT or SIGTERM gives (on Windows: ctrl-c, ctrl-break, closing of the console,
     /// system shutdown).
     ///
-    /// A second such signal ends the process at once with exit code [`INTERRUPTED`], without destructors:
+    /// A second such signal, half a second later or more, ends the process at once with exit code [`INTERRUPTED`], without destructors:
     /// what is not acknowledged is redelivered, which every store and queue of the system is made for.
     ///
     /// # Errors
@@ -52,7 +56,10 @@ impl Shutdown {
             signals.next().await;
             tracing::info!(grace_seconds = first.grace().as_secs_f64(), "shutting down");
             first.trigger();
-            signals.next().await;
+            let given = Instant::now();
+            while given.elapsed() < TOGETHER {
+                signals.next().await;
+            }
             end_process();
         });
         Ok(shutdown)

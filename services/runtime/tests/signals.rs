@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,7 +12,8 @@ use odd_runtime::Shutdown;
 
 const ROLE: &str = "ODD_TEST_SIGNALS_CHILD";
 
-/// Not a test by itself: the process that the tests below send signals to. `ends` ends on the first, `stays` does not.
+/// Not a test by itself: the process that the tests below send signals to. `ends` ends on the first, `stays` does not,
+/// `told twice` is told at once by a second one and then ends.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -27,8 +28,15 @@ fn child() {
         println!("\nwaiting");
         shutdown.signalled().await;
         println!("\nsignalled");
-        if role == "stays" {
-            std::future::pending::<()>().await;
+        match role.as_str() {
+            "stays" => std::future::pending::<()>().await,
+            "told twice" => {
+                nix::sys::signal::raise(Signal::SIGTERM).unwrap();
+                // Time enough for a second request to be acted upon.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                println!("\ngoes on");
+            }
+            _ => {}
         }
     });
 }
@@ -71,9 +79,23 @@ fn a_second_signal_ends_the_process_at_once() {
     wait_for("waiting");
     send(&child, Signal::SIGTERM);
     wait_for("signalled");
-    send(&child, Signal::SIGINT);
-    assert_eq!(
-        child.wait().unwrap().code(),
-        Some(odd_runtime::shutdown::INTERRUPTED)
-    );
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let ended = loop {
+        assert!(Instant::now() < deadline, "the process goes on");
+        send(&child, Signal::SIGINT);
+        std::thread::sleep(Duration::from_millis(50));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+    };
+    assert_eq!(ended.code(), Some(odd_runtime::shutdown::INTERRUPTED));
+}
+
+#[test]
+fn signals_that_come_together_are_one_request() {
+    let (mut child, mut wait_for) = start("told twice");
+    wait_for("waiting");
+    send(&child, Signal::SIGTERM);
+    wait_for("goes on");
+    assert!(child.wait().unwrap().success());
 }

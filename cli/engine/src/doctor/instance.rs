@@ -7,6 +7,7 @@ use super::{Check, CheckState};
 use crate::docker::StackFile;
 use crate::instance::Instance;
 use crate::kubernetes::ClusterFile;
+use crate::platform::THEN;
 use crate::state::ProcessFile;
 
 /// The process of the instance, and its stack where it has one.
@@ -45,7 +46,10 @@ async fn of_process(instance: &Instance, process: Option<&ProcessFile>) -> Check
         name,
         format!("runs as process {}, version {}", process.pid, process.release),
     );
-    let again = format!("odd down --instance {0} && odd up --instance {0}", instance.name);
+    let again = format!(
+        "odd down --instance {0}{THEN}odd up --instance {0}",
+        instance.name
+    );
     if process.release != odd_contracts::VERSION {
         let consequence = format!("this is version {}", odd_contracts::VERSION);
         return check.wrong(CheckState::Warning, consequence, again);

@@ -14,8 +14,19 @@ use windows as system;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// What stands between two commands that somebody is to run one after the other, in the shell that is usual here: Windows PowerShell 5.1
+/// knows no `&&` (about_Pipeline_Chain_Operators: since 7.0).
+pub const THEN: &str = if cfg!(windows) { "; " } else { " && " };
+
+/// Signals within this time are one request to end: `timeout` of GNU coreutils tells a process and then its group, and who passes signals on
+/// does so beside a supervisor that tells everybody. Only somebody who asks again is in a hurry.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 /// When a process was started, as its platform counts. Good for one comparison: equal or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,9 +73,17 @@ pub async fn stop_requested(stop_file: &Path) {
     system::stop_requested(stop_file).await;
 }
 
-/// Waits for Ctrl-C, or for the system's request to end.
+/// Waits for Ctrl-C, or for the system's request to end. What comes [together](TOGETHER) with the one that ended an earlier wait belongs to
+/// that.
 pub async fn interrupted() {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let earlier = *last();
+    if let Some(earlier) = earlier {
+        tokio::time::sleep_until(earlier + TOGETHER).await;
+    }
     system::interrupted().await;
+    *last() = Some(Instant::now());
 }
 
 /// Whether a browser that is started here would be seen by whoever started this: neither over SSH nor without a display.
@@ -91,7 +110,6 @@ pub fn make_private(directory: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     fn sleeper() -> std::process::Child {
         let mut command = if cfg!(windows) {
@@ -119,6 +137,27 @@ mod tests {
         }
         child.wait().unwrap();
         assert!(kill(child.id()).is_ok(), "a process that has ended is no error");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn signals_that_come_together_are_one_request() {
+        use nix::sys::signal::{Signal, raise};
+        let mut first = Box::pin(interrupted());
+        // From here on a signal does not end the tests.
+        assert!(futures::poll!(&mut first).is_pending());
+        raise(Signal::SIGTERM).unwrap();
+        first.await;
+
+        let mut second = Box::pin(interrupted());
+        assert!(futures::poll!(&mut second).is_pending());
+        raise(Signal::SIGTERM).unwrap();
+        raise(Signal::SIGINT).unwrap();
+        let waited = tokio::time::timeout(TOGETHER * 2, &mut second).await;
+        assert!(waited.is_err(), "the same request was taken for another one");
+
+        raise(Signal::SIGINT).unwrap();
+        second.await;
     }
 
     #[test]

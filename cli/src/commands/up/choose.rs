@@ -6,6 +6,7 @@ use odd_engine::docker::UpOptions;
 use odd_engine::docker::image::Availability;
 use odd_engine::doctor;
 use odd_engine::error::chain;
+use odd_engine::platform::THEN;
 
 use super::Args;
 use crate::context::Context;
@@ -210,7 +211,7 @@ fn runs_on_another(context: &Context, asked: EngineChoice, running: Engine, orig
     Error::because(format!("start the instance {name}"), reason)
         .code(ExitCode::Prerequisite)
         .hint(format!(
-            "odd down{of} && odd up{of} --engine {asked}   (or another instance: odd up --engine {asked} --demo)",
+            "odd down{of}{THEN}odd up{of} --engine {asked}   (or another instance: odd up --engine {asked} --demo)",
             asked = asked.name()
         ))
 }

@@ -5,12 +5,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use odd_contracts::Role;
+use odd_engine::Instance;
 use odd_engine::compose::Source;
 use odd_engine::docker;
 use odd_engine::kubernetes::cluster::{Event, ObjectRef, Step};
 use odd_engine::kubernetes::kind::{self, KindOptions};
 use odd_engine::kubernetes::{self, ClusterFile, Prepared, Renderer, Up, UpOptions, Variant};
-use odd_engine::{Instance, platform};
+use odd_engine::platform::{self, THEN};
 use serde::Serialize;
 
 use super::choose::Choice;
@@ -167,7 +168,7 @@ fn refuse_another(context: &Context, args: &Args, local: bool) -> Result<(), Err
     Err(Error::because(action, reason)
         .code(ExitCode::Prerequisite)
         .hint(format!(
-            "odd down{of} && odd up{of} {flags}   (or another instance: --instance NAME)"
+            "odd down{of}{THEN}odd up{of} {flags}   (or another instance: --instance NAME)"
         )))
 }
 

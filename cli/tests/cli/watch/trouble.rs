@@ -2,7 +2,9 @@
 
 use odd_testkit::{Pty, pty::keys};
 
-use super::{LONG, SIZE, back, command, footer, header, quit, running, short, submit, watch};
+use super::{LONG, SIZE, command, footer, header, quit, short, submit};
+#[cfg(target_os = "linux")]
+use super::{back, running, watch};
 use crate::instance;
 
 /// Page faults of all children that the process has waited for: not nought once a command was ever run.

@@ -176,6 +176,7 @@ fn is_on_path(tool: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn the_script_finds_recipes_of_the_same_hashes_where_they_are_unpacked() {
         let folder = unpacked(&Files::Embedded).unwrap();

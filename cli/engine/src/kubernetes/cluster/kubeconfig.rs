@@ -161,16 +161,13 @@ users:
         std::fs::write(&path, FILE).unwrap();
         let file = read(Some(&path)).unwrap();
         let cluster = file.clusters[0].cluster.as_ref().unwrap();
-        let seen = home.path().join("ca/cert.pem").display().to_string();
-        assert_eq!(cluster.certificate_authority, Some(seen));
+        let seen = |folder: &str, name: &str| Some(home.path().join(folder).join(name).display().to_string());
+        assert_eq!(cluster.certificate_authority, seen("ca", "cert.pem"));
         let command = |index: usize| {
             let user = file.auth_infos[index].auth_info.as_ref()?;
             user.exec.as_ref()?.command.clone()
         };
-        assert_eq!(
-            command(0),
-            Some(home.path().join("bin/login").display().to_string())
-        );
+        assert_eq!(command(0), seen("bin", "login"));
         assert_eq!(command(1).as_deref(), Some("aws"));
     }
 
