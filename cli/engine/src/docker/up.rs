@@ -121,8 +121,9 @@ impl Start<'_> {
         if self.options.dry_run {
             return Ok(self.result(plan, StartupReport::default(), self.stack(&prepared)));
         }
-        self.write_before(&mut prepared)?;
+        // Where images are not to be had, nothing came of it: the instance is not bound to this engine.
         self.ensure_images(&prepared).await?;
+        self.write_before(&mut prepared)?;
         let images_done = Instant::now();
         // Now the ids of all images are known: what differs by its image is known too.
         let (wanted, applied) = self.plan(&prepared, &present).await?;

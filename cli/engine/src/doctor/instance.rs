@@ -4,7 +4,7 @@ use odd_contracts::Role;
 
 use super::builds::{Build, Told};
 use super::{Check, CheckState};
-use crate::docker::StackFile;
+use crate::docker::{self, ContainerStatus, StackFile, StackStatus};
 use crate::instance::Instance;
 use crate::kubernetes::ClusterFile;
 use crate::platform::THEN;
@@ -96,7 +96,33 @@ async fn of_stack(instance: &Instance, stack: &StackFile) -> Check {
         ),
     );
     let again = format!("odd up --instance {}", instance.name);
+    // Where the engine does not answer, the check of the engine says so.
+    let status = docker::status(instance).await.unwrap_or_default();
+    let ill = ailing(stack, &status);
+    if !ill.is_empty() {
+        return check.wrong(CheckState::Warning, ill.join(", "), again);
+    }
     compared(check, published, again).await
+}
+
+/// Which containers of a stack do not do what they shall, in words. One that ended well was to end.
+fn ailing(stack: &StackFile, status: &StackStatus) -> Vec<String> {
+    let containers = &status.containers;
+    let ended_well = |container: &ContainerStatus| container.exit_code == Some(0);
+    let ill = containers
+        .iter()
+        .filter(|container| !container.is_well() && !ended_well(container));
+    let told = ill.map(|container| match container.state.as_str() {
+        "running" => format!("{} is not healthy", container.name),
+        state => format!("{} is {state}", container.name),
+    });
+    let is_there = |name: &String| containers.iter().any(|container| container.name == *name);
+    let missing = stack
+        .containers
+        .iter()
+        .filter(|name| !containers.is_empty() && !is_there(name));
+    told.chain(missing.map(|name| format!("{name} is not there")))
+        .collect()
 }
 
 /// A warning where a role does not answer, or runs another build than this one.

@@ -159,7 +159,13 @@ fn wanted_containers(
             {
                 (Action::Recreate, Some("its network is made anew".to_owned()))
             }
-            Some(have) => compare(want, have),
+            Some(have) => match detached(want, have, present) {
+                Some(network) => (
+                    Action::Recreate,
+                    Some(format!("is no longer attached to {network}")),
+                ),
+                None => compare(want, have),
+            },
         };
         steps.push(ContainerStep {
             service: want.service.clone(),
@@ -180,6 +186,19 @@ fn attached(want: &WantedContainer) -> impl Iterator<Item = &str> {
     first
         .into_iter()
         .chain(want.further_networks.iter().map(|(name, _)| name.as_str()))
+}
+
+/// A network that a running container was taken off. None where the engine tells of no container which networks it is attached to.
+fn detached<'a>(want: &'a WantedContainer, have: &Container, present: &Present) -> Option<&'a str> {
+    let told = present.containers.iter().any(|any| !any.networks.is_empty());
+    if !told || have.state != State::Running {
+        return None;
+    }
+    let id_of = |name: &str| {
+        let there = present.networks.iter().find(|network| network.name == name);
+        there.map(|network| &network.id)
+    };
+    attached(want).find(|name| id_of(name).is_some_and(|id| !have.networks.contains(id)))
 }
 
 /// Why a container is not there.

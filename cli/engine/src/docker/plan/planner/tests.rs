@@ -38,7 +38,8 @@ fn running(want: &WantedContainer) -> Container {
         status: "Up 2 minutes (healthy)".to_owned(),
         ports: BTreeSet::new(),
         volumes: Vec::new(),
-        networks: Vec::new(),
+        // Those of `all_there` are called as their names.
+        networks: attached(want).map(str::to_owned).collect(),
     }
 }
 
@@ -237,6 +238,20 @@ fn what_does_not_run_is_started_and_what_is_half_made_is_made_anew() {
         after(set(State::Running, "Up 1 s (health: starting)")),
         (Action::Keep, None)
     );
+}
+
+#[test]
+fn a_container_that_was_taken_off_its_network_is_made_anew() {
+    let (action, reason) = after(|c| c.networks.clear());
+    assert_eq!(action, Action::Recreate);
+    assert_eq!(reason.as_deref(), Some("is no longer attached to odd-t_default"));
+
+    let wanted = want(&two());
+    let mut present = all_there(&wanted);
+    for container in &mut present.containers {
+        container.networks.clear();
+    }
+    assert!(made(&wanted, &present).is_empty(), "an engine that does not tell");
 }
 
 #[test]
