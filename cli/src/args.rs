@@ -15,7 +15,6 @@ use crate::settings::EngineUse;
     version,
     max_term_width = 100,
     propagate_version = false,
-    disable_help_subcommand = true,
     after_help = "Start with `odd up`, then `odd submit hello --wait`.",
     after_long_help = long_help()
 )]
@@ -141,7 +140,7 @@ impl Command {
     pub const fn ends_itself(&self) -> bool {
         matches!(
             self,
-            Self::Serve(_) | Self::Up(_) | Self::Test(_) | Self::Watch(_)
+            Self::Serve(_) | Self::Up(_) | Self::Test(_) | Self::Watch(_) | Self::Submit(_)
         )
     }
 

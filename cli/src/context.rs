@@ -12,8 +12,9 @@ use odd_engine::ledger::LedgerWriter;
 use odd_engine::{Instance, ProcessFile};
 
 use crate::args::Global;
-use crate::engine::{Engine, Present};
-use crate::error::Error;
+use crate::engine::{self, Engine, Present};
+use crate::error::{Error, of_instance};
+use crate::exit::ExitCode;
 use crate::output::Printer;
 use crate::settings::{EngineChoice, EngineUse, Settings};
 
@@ -111,15 +112,45 @@ impl Context {
             .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.instance.port(role)))
     }
 
+    /// [`Context::url`], unless it is the address of another instance: this one does not run, and its ports are that one's.
+    ///
+    /// # Errors
+    /// Exit code 3 in that case: nothing may be done to, or said of, an instance that was not named.
+    pub fn own_url(&self, role: Role) -> Result<String, Error> {
+        let set = match role {
+            Role::Gateway => self.settings.gateway_url.value.is_some(),
+            Role::ReadModel => self.settings.read_model_url.value.is_some(),
+            _ => false,
+        };
+        if set || self.present().url(role).is_some() {
+            return Ok(self.url(role));
+        }
+        let Some(other) = engine::neighbour(&self.instance, role) else {
+            return Ok(self.url(role));
+        };
+        let name = self.instance_name();
+        let reason = format!(
+            "it does not run, and port {} is the {role} of the instance {other}",
+            self.instance.port(role)
+        );
+        Err(Error::because(format!("speak to the instance {name}"), reason)
+            .code(ExitCode::Prerequisite)
+            .hint(format!(
+                "odd up{} --port-offset 100, or the same command with --instance {other}",
+                of_instance(name)
+            )))
+    }
+
     /// Client of the gateway, made at its first use.
     pub fn gateway(&self) -> Result<&Gateway, Error> {
-        client(&self.gateway, || Gateway::new(&self.url(Role::Gateway)))
-            .map_err(|e| self.client_error("speak to the gateway", e))
+        let url = self.own_url(Role::Gateway)?;
+        client(&self.gateway, || Gateway::new(&url)).map_err(|e| self.client_error("speak to the gateway", e))
     }
 
     /// Client of the read-model, made at its first use.
     pub fn read_model(&self) -> Result<&ReadModel, Error> {
-        client(&self.read_model, || ReadModel::new(&self.url(Role::ReadModel)))
+        let url = self.own_url(Role::ReadModel)?;
+        client(&self.read_model, || ReadModel::new(&url))
             .map_err(|e| self.client_error("speak to the read-model", e))
     }
 
@@ -129,7 +160,7 @@ impl Context {
             timeout,
             ..HttpOptions::default()
         };
-        Gateway::with_options(&self.url(Role::Gateway), options)
+        Gateway::with_options(&self.own_url(Role::Gateway)?, options)
             .map_err(|e| self.client_error("speak to the gateway", e))
     }
 

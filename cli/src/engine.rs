@@ -4,7 +4,7 @@ use odd_contracts::Role;
 use odd_contracts::ui::UiEngine;
 use odd_engine::docker::{self, Credentials, StackFile};
 use odd_engine::kubernetes::{self, ClusterFile, forwarding};
-use odd_engine::{Instance, ProcessFile, embedded};
+use odd_engine::{Instance, InstanceName, ProcessFile, embedded};
 
 /// An engine of this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,20 @@ impl Present {
     }
 }
 
+/// Of the instances of the same home, the one that runs and has a role where `instance`, which does not run, would have it.
+pub fn neighbour(instance: &Instance, role: Role) -> Option<InstanceName> {
+    let end = format!(":{}", instance.port(role));
+    let others = instance.home.instance_names().into_iter();
+    others.filter(|name| *name != instance.name).find(|name| {
+        let other = Instance {
+            name: name.clone(),
+            ..instance.clone()
+        };
+        let present = Present::of(&other);
+        present.running().is_some() && present.url(role).is_some_and(|url| url.ends_with(&end))
+    })
+}
+
 fn data(instance: &Instance) -> Vec<Engine> {
     let files = [
         (Engine::Embedded, instance.database()),
@@ -168,5 +182,26 @@ mod tests {
         };
         ended.write(&instance.process_file()).unwrap();
         assert_eq!(Present::of(&instance).running(), None);
+    }
+
+    #[test]
+    fn who_has_the_ports_of_an_instance_that_does_not_run_is_known() {
+        let home = tempfile::tempdir().unwrap();
+        let runs = instance(home.path());
+        let ports = [(Role::Gateway, 3_000)].into();
+        let process = ProcessFile::of_this_process("embedded", Ipv4Addr::LOCALHOST.into(), ports);
+        process.write(&runs.process_file()).unwrap();
+        let other = Instance {
+            name: "y".parse().unwrap(),
+            ..runs.clone()
+        };
+        assert_eq!(neighbour(&other, Role::Gateway), Some(runs.name.clone()));
+        assert_eq!(neighbour(&other, Role::ReadModel), None);
+        assert_eq!(neighbour(&runs, Role::Gateway), None, "it is no other");
+        let beside = Instance {
+            port_offset: 100,
+            ..other
+        };
+        assert_eq!(neighbour(&beside, Role::Gateway), None);
     }
 }

@@ -6,12 +6,13 @@
 mod style;
 mod table;
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use odd_contracts::JobStatus;
 use serde::Serialize;
 
@@ -94,8 +95,9 @@ impl Printer {
         self.inner.closed.load(Ordering::Relaxed)
     }
 
-    /// A line of the answer.
+    /// A line of the answer. What is in it from outside cannot steer the terminal.
     pub fn line(&self, text: &str) {
+        let text = odd_look::text::answer(text, self.inner.colour_out);
         self.write(|out| writeln!(out, "{text}"));
     }
 
@@ -111,15 +113,20 @@ impl Printer {
         }
         let text =
             serde_json::to_string_pretty(document).map_err(|e| Error::new("write the answer as JSON", e))?;
-        self.line(&text);
+        self.document(&text);
         Ok(())
     }
 
     /// One document of an NDJSON answer.
     pub fn json_line(&self, document: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string(document).map_err(|e| Error::new("write the answer as JSON", e))?;
-        self.line(&text);
+        self.document(&text);
         Ok(())
+    }
+
+    /// As it is: its strings are escaped, and programs read them.
+    fn document(&self, text: &str) {
+        self.write(|out| writeln!(out, "{text}"));
     }
 
     /// Rows of the answer in aligned columns; without titles where `columns` is empty.
@@ -145,7 +152,7 @@ impl Printer {
     /// A message beside the answer.
     pub fn note(&self, text: &str) {
         if !self.inner.quiet {
-            say(text);
+            self.say(text);
         }
     }
 
@@ -156,12 +163,12 @@ impl Printer {
 
     /// A message about something to look at: `⚠ text`. Also where quiet.
     pub fn warn(&self, text: &str) {
-        say(&format!("{} {text}", self.mark_err(Glyph::Warn, Tone::Attention)));
+        self.say(&format!("{} {text}", self.mark_err(Glyph::Warn, Tone::Attention)));
     }
 
     /// A message that has to be read, also where quiet.
     pub fn say(&self, text: &str) {
-        say(text);
+        say(&odd_look::text::answer(text, self.inner.colour_err));
     }
 
     /// A text in a tone, for standard output.
@@ -209,12 +216,13 @@ impl Printer {
                 "  {spinner} {msg} {elapsed}",
             )
         } else {
-            let shape = "  {msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}";
+            let shape = "  {msg} [{bar:30}] {human_pos}/{human_len} {rate} {eta}";
             (ProgressBar::with_draw_target(Some(length), target), shape)
         };
         if let Ok(style) = ProgressStyle::with_template(shape) {
             let ascii = !self.inner.unicode;
-            bar.set_style(style.progress_chars(if ascii { "=> " } else { "█▉▊▋▌▍▎▏ " }));
+            let chars = if ascii { "=> " } else { "█▉▊▋▌▍▎▏ " };
+            bar.set_style(style.with_key("rate", write_rate).progress_chars(chars));
         }
         bar.with_message(what.to_owned())
     }
@@ -236,16 +244,16 @@ impl Printer {
             return;
         }
         let word = self.paint_err(Tone::Bad, "error:");
-        say(&format!("{word} failed to {}", error.action));
+        self.say(&format!("{word} failed to {}", error.action));
         for cause in error.cause.chain() {
             let text = cause.to_string().replace('\n', "\n           ");
-            say(&format!("  because: {text}"));
+            self.say(&format!("  because: {text}"));
         }
         for detail in &error.details {
-            say(&format!("  {} {detail}", self.paint_err(Tone::Muted, "|")));
+            self.say(&format!("  {} {detail}", self.paint_err(Tone::Muted, "|")));
         }
         if let Some(hint) = &error.hint {
-            say(&format!("  {} {hint}", self.paint_err(Tone::Accent, "try:")));
+            self.say(&format!("  {} {hint}", self.paint_err(Tone::Accent, "try:")));
         }
     }
 
@@ -275,6 +283,17 @@ impl Printer {
             }
         }
     }
+}
+
+/// Steps a second, as figures of other answers are written.
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.per_sec();
+    let whole = odd_look::format::count(rate.round() as u64);
+    // Nobody is left to be told.
+    let _ = match rate {
+        ..10.0 => write!(out, "{rate:.1}/s"),
+        _ => write!(out, "{whole}/s"),
+    };
 }
 
 /// What clap says of a command line that it does not run: help, version, or what is wrong with it.

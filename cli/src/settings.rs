@@ -138,7 +138,7 @@ impl Settings {
     /// Exit code 2 with every setting that makes no sense.
     pub fn load(flags: &Global, engine_use: EngineUse) -> Result<Self, Error> {
         let here = std::env::current_dir().unwrap_or_default();
-        let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let environment = variable;
         let project = project_file(&here).map(read_file).transpose()?;
         let user = user_file(&environment).map(read_file).transpose()?;
         Self::resolve(&Sources {
@@ -305,6 +305,9 @@ impl Sources<'_> {
 
     fn home(&self, wrong: &mut Vec<String>) -> Setting<PathBuf> {
         if let Some(path) = (self.environment)(env::HOME) {
+            if path.contains(char::REPLACEMENT_CHARACTER) {
+                wrong.push(format!("environment {}: {path:?} is no UTF-8", env::HOME));
+            }
             return Setting {
                 value: Home::at(path).path().to_owned(),
                 origin: Origin::Environment(env::HOME),
@@ -338,6 +341,12 @@ fn parsed<T: Default>(
         }
     };
     Setting { value, origin }
+}
+
+/// A variable that is set to something. What is no UTF-8 becomes what no setting takes, so that it is refused and not passed over.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 fn port_offset_of(text: &str) -> Result<u16, String> {

@@ -19,7 +19,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Show every setting
+    /// Show the settings of the command line and the servers; docs/configuration.md has those of single roles too
     Show {
         /// Also tell where each came from
         #[arg(long)]

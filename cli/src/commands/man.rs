@@ -14,9 +14,18 @@ pub struct Args {
     dir: Option<PathBuf>,
 }
 
+/// A manual page leaves out what short help hides, unless there is a long one.
+fn with_long_help(command: clap::Command) -> clap::Command {
+    let longer = |arg: clap::Arg| match (arg.get_help().cloned(), arg.get_long_help()) {
+        (Some(help), None) => arg.long_help(help),
+        _ => arg,
+    };
+    command.mut_args(longer).mut_subcommands(with_long_help)
+}
+
 /// Writes one page to standard output, or all of them to a directory.
 pub fn run(context: &Context, args: &Args) -> Result<ExitCode, Error> {
-    let command = crate::args::command();
+    let command = with_long_help(crate::args::command());
     let Some(directory) = &args.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

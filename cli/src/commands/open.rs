@@ -90,12 +90,13 @@ fn opened(context: &Context, url: &str) -> bool {
     }
 }
 
-/// By its id, or by the service that it belongs to, of which a person wants the page before the description.
+/// By its id, by the service that it belongs to, of which a person wants the page before the description, or by its name for people.
 fn find<'a>(pages: &'a [Page], name: &str) -> Option<&'a Page> {
     let name = if name == "web" { DASHBOARD } else { name };
     let of_role = format!("{name}-docs");
     let named = |id: &str| pages.iter().find(|page| page.id == id);
-    named(name).or_else(|| named(&of_role))
+    let called = || pages.iter().find(|page| page.name.eq_ignore_ascii_case(name));
+    named(name).or_else(|| named(&of_role)).or_else(called)
 }
 
 fn unknown(context: &Context, pages: &[Page], name: &str) -> Error {

@@ -84,8 +84,8 @@ fn options(context: &Context, args: &Args) -> Result<Options, Error> {
     Ok(Options {
         instance: context.instance_name().to_owned(),
         addresses: Addresses {
-            gateway: context.url(Role::Gateway),
-            read_model: context.url(Role::ReadModel),
+            gateway: context.own_url(Role::Gateway)?,
+            read_model: context.own_url(Role::ReadModel)?,
         },
         program,
         arguments: arguments(context),

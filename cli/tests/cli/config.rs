@@ -67,3 +67,19 @@ fn a_settings_file_that_is_wrong_is_shown_where() {
         "{output:?}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_is_refused_and_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = instance();
+    for name in ["ODD_INSTANCE", "ODD_PORT_OFFSET", "ODD_OUTPUT", "ODD_HOME"] {
+        let value = std::ffi::OsStr::from_bytes(b"\xff");
+        let output = Instance::output(odd.command(["status"]).env(name, value)).expect_code(2);
+        assert!(
+            output.stderr.contains(&format!("environment {name}")),
+            "{}",
+            output.stderr
+        );
+    }
+}

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::instance;
 
-/// Names of the commands, as the help lists them.
+/// Names of the commands, as the help lists them, without `help` itself.
 fn commands(odd: &Instance) -> Vec<String> {
     let help = odd.run(["--help"]).expect_code(0).stdout;
     let (_, list) = help.split_once("Commands:\n").expect("a list of commands");
     let list = list.lines().take_while(|line| !line.trim().is_empty());
-    list.filter_map(|line| line.split_whitespace().next().map(str::to_owned))
-        .collect()
+    let names = list.filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 #[test]
@@ -127,11 +127,23 @@ fn completions_and_manual_pages_know_every_command() {
     }
     let page = odd.run(["man"]).expect_code(0).stdout;
     assert!(page.contains(".TH odd 1"), "{page}");
+    assert!(
+        page.contains("Added to every port"),
+        "what short help hides is there: {page}"
+    );
     let directory = odd.home().join("pages");
     let _ = odd.run(["man", "--dir", "pages"]).expect_code(0);
     for command in commands {
         assert!(directory.join(format!("odd-{command}.1")).is_file(), "{command}");
     }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let odd = instance();
+    let help = |args: &[&str]| odd.run(args).expect_code(0).stdout;
+    assert_eq!(help(&["help", "submit"]), help(&["submit", "--help"]));
+    assert_eq!(help(&["help", "jobs", "list"]), help(&["jobs", "list", "--help"]));
 }
 
 #[test]

@@ -76,6 +76,15 @@ fn what_it_submits_is_in_the_ledger_and_rings_no_alert() {
         .map(|entry| entry.id)
         .collect();
     let verdict = odd.run(["verify", "-o", "json"]).expect_code(0).json();
+    // A ledger that is not there would miss nothing.
+    let nowhere = odd
+        .run(["verify", "--ledger", "no-such-ledger.txt"])
+        .expect_code(2);
+    assert!(
+        nowhere.stderr.contains("no-such-ledger.txt"),
+        "{}",
+        nowhere.stderr
+    );
     assert_eq!(verdict["accepted"], noted.len(), "{verdict}");
     let overview = odd
         .run(["test", "--only", "alerts keep", "-o", "json"])

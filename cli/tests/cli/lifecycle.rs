@@ -148,6 +148,8 @@ fn the_dashboard_is_the_page_of_the_web_role() {
         ("web", &dashboard),
         ("dashboard", &dashboard),
         ("web-docs", &docs),
+        // As `odd urls` calls it.
+        ("web api", &docs),
     ] {
         let mut open = odd.command(["open", name]);
         let opened = Instance::output(open.env("SSH_TTY", "there")).expect_code(0);
@@ -255,6 +257,43 @@ fn a_second_instance_runs_beside_the_first() {
     assert_eq!(urls["urls"][0]["url"], second["roles"][0]["url"]);
     named("down");
     assert!(odd.process().is_some(), "the first one still runs");
+}
+
+#[test]
+fn nothing_is_asked_of_an_instance_that_only_has_the_same_ports() {
+    let odd = instance();
+    odd.up();
+    let id = "018f2a52-7c7b-7d3e-8f5e-6c2f0f6d9a10";
+    let asked: [&[&str]; 5] = [
+        &["jobs", "list"],
+        &["jobs", "cancel", id],
+        &["submit", "hello"],
+        &["verify"],
+        &["test", "--only", "alive"],
+    ];
+    for args in asked {
+        let output = odd
+            .run(args.iter().chain(&["--instance", "other"]))
+            .expect_code(3);
+        let told =
+            output.stderr.contains("it does not run") && output.stderr.contains("--instance observatory");
+        assert!(told, "{args:?}: {}", output.stderr);
+    }
+    assert_eq!(
+        odd.run(["jobs", "list", "-o", "json"]).json()["jobs"],
+        serde_json::json!([])
+    );
+    // Who says where to ask is taken at their word.
+    let url = odd.url(Role::ReadModel);
+    let args = [
+        "jobs",
+        "list",
+        "--instance",
+        "other",
+        "--read-model-url",
+        url.as_str(),
+    ];
+    let _ = odd.run(args).expect_code(0);
 }
 
 #[test]

@@ -272,6 +272,72 @@ fn a_mismatch_names_its_line() {
 }
 
 #[test]
+fn ctrl_c_tells_what_was_accepted() {
+    let odd = running();
+    let payload = r#"{"simulate":{"durationMs":60000}}"#;
+    let child = odd
+        .command([
+            "submit",
+            "slow",
+            "--count",
+            "3",
+            "--payload",
+            payload,
+            "--wait",
+            "-o",
+            "json",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    odd_testkit::wait_until(LONG, "three jobs to be accepted", || {
+        (ledger_ids(&odd).len() == 3).then_some(())
+    });
+    odd_engine::platform::request_stop(child.id(), &odd.home().join("no-such-file")).expect("a signal");
+    let output = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("the answer");
+    assert_eq!(
+        (&answer["accepted"], &answer["timedOut"]),
+        (&json!(3), &json!(3)),
+        "{answer}"
+    );
+    let told = answer["jobs"].as_array().expect("jobs").iter();
+    let told: BTreeSet<String> = told
+        .map(|job| job["id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(told, ledger_ids(&odd));
+}
+
+#[test]
+fn what_a_job_says_cannot_steer_the_terminal() {
+    let odd = running();
+    let payload = r#"{"simulate":{"error":"\u001b]0;title\u0007\u001b[2Jgone\nok: forged"}}"#;
+    let submit = [
+        "submit",
+        "bad",
+        "--max-attempts",
+        "1",
+        "--wait",
+        "--payload",
+        payload,
+    ];
+    let submitted = odd.run(submit).expect_code(4);
+    let id = odd.run(["jobs", "list", "-o", "json"]).json()["jobs"][0]["id"].clone();
+    let id = id.as_str().expect("an id");
+    let (job, events) = (odd.run(["jobs", "get", id]), odd.run(["events", "--job", id]));
+    let repeated = odd.run(["jobs", "retry", id, "--wait"]);
+    for output in [submitted, job, events, repeated] {
+        assert!(output.stdout.contains("[2Jgone"), "{}", output.stdout);
+        let steers = |c: char| c.is_control() && c != '\n';
+        assert!(!output.stdout.contains(steers), "{:?}", output.stdout);
+        assert!(!output.stdout.contains("\nok: forged"), "{}", output.stdout);
+    }
+}
+
+#[test]
 fn of_a_wrong_scenario_nothing_is_submitted() {
     let odd = running();
     let file = write(

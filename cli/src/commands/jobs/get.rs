@@ -2,6 +2,7 @@
 
 use odd_contracts::api::{JobDetail, Timeline};
 use odd_contracts::{Job, JobOptions, JobRecord, JobStatus, Timestamp};
+use odd_look::text;
 use odd_look::waterfall::{self, Bar};
 use serde::Serialize;
 use serde_json::Value;
@@ -141,7 +142,7 @@ fn facts(printer: &Printer, record: &JobRecord) {
         facts.push(("result", result.to_string()));
     }
     if let Some(error) = &record.error {
-        facts.push(("error", printer.paint(Tone::Bad, error)));
+        facts.push(("error", printer.paint(Tone::Bad, &text::line(error))));
     }
     if record.takes > record.attempt {
         facts.push((

@@ -179,7 +179,7 @@ fn report(context: &Context, jobs: &[Repeated], waited: bool) -> Result<(), Erro
         let error = job
             .error
             .as_deref()
-            .map(|error| format!("  {error}"))
+            .map(|error| format!("  {}", odd_look::text::line(error)))
             .unwrap_or_default();
         let old = format::short_id(job.retry_of);
         printer.line(&format!("{state}  {}  repeats {old}{late}{error}", job.id));

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use odd_contracts::{JobOptions, JobSubmission, JsonObject, Timestamp};
+use odd_engine::platform;
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -102,7 +103,7 @@ A line of a scenario:
 
 With --wait the exit code is 0 where every job COMPLETED, 4 where one FAILED or was CANCELLED,
 5 where one did not end in time, 6 where one ended otherwise than its `expect`. A refused job
-makes it 1.";
+makes it 1, Ctrl-C 130; what was accepted goes on after that, and its ids are told.";
 
 /// Submits, waits and reports.
 pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
@@ -110,17 +111,38 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
         wait: args.wait,
         timeout: args.timeout,
     };
-    let (groups, manner) = match &args.file {
-        Some(file) => (scenario(file)?, manner),
-        None if args.job_type.is_some() => (vec![group(args)?], manner),
-        None => match asked(context, args).await? {
-            Some((group, wait)) => (vec![group], Manner { wait, ..manner }),
-            None => return Ok(ExitCode::Interrupted),
-        },
+    let prepared = tokio::select! {
+        // First: while standard input is read, Ctrl-C does what it does to any program, which nobody heeds once it is listened for.
+        biased;
+        prepared = prepared(context, args, manner) => prepared?,
+        () = platform::interrupted() => None,
+    };
+    let Some((groups, manner)) = prepared else {
+        return Ok(ExitCode::Interrupted);
     };
     let (board, times) = run::run(context, &groups, &manner).await?;
     report::summarise(context, &board, times)?;
-    Ok(board.exit_code())
+    Ok(if times.interrupted {
+        ExitCode::Interrupted
+    } else {
+        board.exit_code()
+    })
+}
+
+/// What is to be submitted, and how; none where a person who was asked gave up.
+async fn prepared(
+    context: &Context,
+    args: Args,
+    manner: Manner,
+) -> Result<Option<(Vec<Group>, Manner)>, Error> {
+    if let Some(file) = &args.file {
+        return Ok(Some((scenario(file)?, manner)));
+    }
+    if args.job_type.is_some() {
+        return Ok(Some((vec![group(args)?], manner)));
+    }
+    let asked = asked(context, args).await?;
+    Ok(asked.map(|(group, wait)| (vec![group], Manner { wait, ..manner })))
 }
 
 /// What a person at the terminal says; a wrong command line where there is none.

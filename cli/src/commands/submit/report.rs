@@ -1,6 +1,7 @@
 //! How a submission is told: lines as things happen, and the summary.
 
 use odd_contracts::{JobId, JobStatus, Problem};
+use odd_look::text as shown;
 use serde::Serialize;
 
 use super::board::{Board, Entry, Rejected};
@@ -116,6 +117,9 @@ fn text(context: &Context, board: &Board<'_>, times: Times) {
     let printer = &context.printer;
     rejections(printer, board);
     mismatches(printer, board);
+    if times.interrupted {
+        printer.note("interrupted: nothing more is submitted, and what was accepted goes on");
+    }
     match (board.entries.as_slice(), board.submitted) {
         ([entry], 1) => single(context, board, entry, times),
         ([], _) => {}
@@ -142,6 +146,7 @@ fn single(context: &Context, board: &Board<'_>, entry: &Entry, times: Times) {
     }
     printer.line(&line);
     if let Some(error) = &entry.error {
+        let error = shown::line(error);
         printer.line(&format!("  {} {error}", printer.paint(Tone::Bad, "because:")));
     }
     retries(printer, board);
@@ -178,7 +183,7 @@ fn many(context: &Context, board: &Board<'_>, times: Times) {
         let count = format::count(count as u64);
         parts.push(format!("{} {count} {word}", printer.mark(glyph, tone)));
     }
-    if board.awaits_any() {
+    if board.awaits_any() && !times.interrupted {
         parts.push(format!("in {}", format::duration(times.all)));
     }
     if board.is_as_expected() {

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use odd_client::{ClientError, Gateway};
 use odd_contracts::{JobId, Timestamp};
 use odd_engine::ledger::LedgerWriter;
+use odd_engine::platform;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::board::Board;
@@ -43,20 +44,27 @@ pub(super) struct Times {
     pub(super) accepted: Duration,
     /// From the start to the end.
     pub(super) all: Duration,
+    /// Whether Ctrl-C was the end.
+    pub(super) interrupted: bool,
 }
 
-/// Submits every job of the groups, and waits for those that are to be waited for.
+/// Submits every job of the groups, and waits for those that are to be waited for. Ctrl-C ends both: what was accepted until then goes on,
+/// and is told like any other.
 pub(super) async fn run<'a>(
     context: &'a Context,
     groups: &'a [Group],
     manner: &Manner,
 ) -> Result<(Board<'a>, Times), Error> {
     let mut course = Course::begin(context, groups, manner).await?;
-    let outcome = course.run().await;
+    let outcome = tokio::select! {
+        outcome = course.run() => Some(outcome),
+        () = platform::interrupted() => None,
+    };
     // What was accepted must be on record, however this ends.
     course.flush()?;
     course.progress.finish();
-    outcome?;
+    let interrupted = outcome.is_none();
+    outcome.transpose()?;
     let waiter = course.waiter;
     course
         .board
@@ -65,6 +73,7 @@ pub(super) async fn run<'a>(
     let times = Times {
         accepted: course.accepted_at.duration_since(course.start),
         all: course.start.elapsed(),
+        interrupted,
     };
     Ok((course.board, times))
 }

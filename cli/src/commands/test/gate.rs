@@ -56,8 +56,10 @@ impl Shared {
             roles.insert(role, client);
         }
         Ok(Self {
-            gateway: Gateway::with_options(&context.url(Role::Gateway), options.clone()).map_err(failed)?,
-            read_model: ReadModel::with_options(&context.url(Role::ReadModel), options).map_err(failed)?,
+            gateway: Gateway::with_options(&context.own_url(Role::Gateway)?, options.clone())
+                .map_err(failed)?,
+            read_model: ReadModel::with_options(&context.own_url(Role::ReadModel)?, options)
+                .map_err(failed)?,
             roles,
             ledger: Mutex::new(context.ledger()?),
             ledger_path: context.ledger_path(),

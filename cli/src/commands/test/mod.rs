@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
     /// Longest time that one check may take; a check of several steps may take it for each
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::parse::positive_duration)]
     timeout: Duration,
     /// Write the result as JUnit XML too
     #[arg(long, value_name = "FILE")]

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use odd_client::{ClientError, ReadModel};
-use odd_contracts::api::QueueDepth;
+use odd_contracts::api::{HealthState, Overview, QueueDepth};
 use odd_contracts::names::spine::{JOBS_CREATED, JOBS_EVENTS, MAX_ENVELOPES};
-use odd_contracts::{JobId, Timestamp};
+use odd_contracts::{JobId, Role, Timestamp};
 use odd_engine::ledger;
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ const TOLD: usize = 5;
 /// Compares, job by job, what was accepted (by the event log, and by the ledger of ids that submit and bench keep of every
 /// 202) with the state of each job, its history and the counters. Work in hand is given time to settle. Exits with 6 where a
 /// job is lost, stuck, ended twice, or differs from its history.
+///
+/// While a role that records is not ready, what it has not recorded yet is not told from what is lost: the exit code is 3 then.
 ///
 /// Where events are kept for a limited time, no history is missed that may have been deleted since, and the answer says how
 /// far back histories were checked.
@@ -63,6 +65,9 @@ struct Answer<'a> {
     drifted: u64,
     in_flight: u64,
     counters_compared: bool,
+    /// Roles that were not ready, where that leaves open what the findings mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unready: Option<&'a [Role]>,
     /// Where events are kept for a limited time: since when the jobs were submitted whose histories were checked to be complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_since: Option<Timestamp>,
@@ -91,6 +96,8 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
     report(context, &verdict)?;
     Ok(if verdict.is_ok() {
         ExitCode::Ok
+    } else if verdict.doubt().is_some() {
+        ExitCode::Prerequisite
     } else {
         ExitCode::GateFailed
     })
@@ -145,12 +152,14 @@ pub(crate) async fn examine(
 fn read_ledgers(own: &Path, further: &[PathBuf], cut_off: Timestamp) -> Result<BTreeSet<JobId>, Error> {
     let mut ids = BTreeSet::new();
     for path in std::iter::once(own).chain(further.iter().map(PathBuf::as_path)) {
-        if path == own && !own.exists() {
-            continue;
-        }
-        let entries = ledger::read(path).map_err(|e| {
+        let failed = |e: anyhow::Error| {
             Error::new(format!("read the ledger {}", path.display()), e).code(ExitCode::Usage)
-        })?;
+        };
+        // Without one of its own, nothing was submitted from here. One that is named has to be there: none of its ids would be missed.
+        if path != own {
+            std::fs::metadata(path).map_err(|e| failed(e.into()))?;
+        }
+        let entries = ledger::read(path).map_err(|e| failed(e.into()))?;
         ids.extend(
             entries
                 .into_iter()
@@ -215,7 +224,22 @@ async fn reconcile(
         reconciliation.history(&history);
     }
     let counters = read_model.stats().await?.counters;
-    Ok(reconciliation.finish(&counters))
+    Ok(Verdict {
+        unready: unready(&overview),
+        ..reconciliation.finish(&counters)
+    })
+}
+
+/// Roles that take part in recording what was accepted and are not ready.
+fn unready(overview: &Overview) -> Vec<Role> {
+    let record = [Role::Gateway, Role::Processor, Role::MetricsEngine];
+    let ill = overview
+        .roles
+        .iter()
+        .filter(|role| role.state != HealthState::Healthy);
+    ill.map(|role| role.role)
+        .filter(|role| record.contains(role))
+        .collect()
 }
 
 /// Messages of a queue, also those in somebody's hand.
@@ -238,6 +262,7 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
             drifted: verdict.drifted.count,
             in_flight: verdict.in_flight,
             counters_compared: verdict.counters_compared,
+            unready: verdict.doubt(),
             checked_since: verdict.checked_since,
             expired: verdict.checked_since.map(|_| verdict.expired),
             findings: FindingLists {
@@ -265,6 +290,17 @@ fn report(context: &Context, verdict: &Verdict) -> Result<(), Error> {
             Glyph::Ok,
             Tone::Ok,
             "the promise holds: every job that was accepted ended once, with a complete history",
+        )
+    } else if let Some(roles) = verdict.doubt() {
+        let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+        printer.warn(&format!(
+            "not ready: {}. What is missing may not be recorded yet; odd status tells more",
+            names.join(", ")
+        ));
+        (
+            Glyph::Warn,
+            Tone::Attention,
+            "whether the promise holds cannot be told now",
         )
     } else {
         (Glyph::Bad, Tone::Bad, "the promise is broken")

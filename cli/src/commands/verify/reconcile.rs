@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use odd_contracts::api::{Counters, ExportedHistory, ExportedJob};
 use odd_contracts::history::status_at;
-use odd_contracts::{JobId, JobStatus, Timestamp};
+use odd_contracts::{JobId, JobStatus, Role, Timestamp};
 use serde::Serialize;
 
 /// A job is stuck when what it is owed is overdue by this time.
@@ -69,6 +69,8 @@ pub(super) struct Verdict {
     pub(super) checked_since: Option<Timestamp>,
     /// Jobs that were submitted before: the log may have deleted some or all of their events.
     pub(super) expired: u64,
+    /// Roles that record and were not ready when it was looked.
+    pub(super) unready: Vec<Role>,
 }
 
 impl Verdict {
@@ -77,6 +79,12 @@ impl Verdict {
         [&self.lost, &self.stuck, &self.duplicated, &self.drifted]
             .iter()
             .all(|findings| findings.count == 0)
+    }
+
+    /// The roles that were not ready, where what was found may be what they have not recorded yet. What is there twice is no such thing.
+    pub(super) fn doubt(&self) -> Option<&[Role]> {
+        let doubtful = !self.is_ok() && self.duplicated.count == 0 && !self.unready.is_empty();
+        doubtful.then_some(&*self.unready)
     }
 
     /// Whether waiting cannot change the verdict for the better.

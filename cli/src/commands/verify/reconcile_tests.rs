@@ -283,3 +283,23 @@ fn counters_are_compared_while_nothing_can_have_been_deleted() {
     assert!(verdict.counters_compared);
     assert_eq!((verdict.expired, verdict.drifted.count), (0, 2));
 }
+
+#[test]
+fn what_a_role_that_is_not_ready_has_not_recorded_is_no_verdict() {
+    let mut drifted = Findings::default();
+    drifted.add(None, "the event log lacks VALIDATED");
+    let mut verdict = Verdict {
+        drifted,
+        ..Verdict::default()
+    };
+    assert_eq!(verdict.doubt(), None, "every role was ready");
+    verdict.unready = vec![Role::MetricsEngine];
+    assert_eq!(verdict.doubt(), Some(&[Role::MetricsEngine][..]));
+    verdict.duplicated.add(None, "it ended 2 times");
+    assert_eq!(verdict.doubt(), None, "that cannot be mended by waiting");
+    let settled = Verdict {
+        unready: vec![Role::MetricsEngine],
+        ..Verdict::default()
+    };
+    assert_eq!(settled.doubt(), None, "nothing was found");
+}
