@@ -260,6 +260,15 @@ fn a_second_instance_runs_beside_the_first() {
 }
 
 #[test]
+fn doctor_leads_on_from_where_things_are() {
+    let odd = instance();
+    let next = || odd.run(["doctor", "--engine", "embedded"]).expect_code(0).stderr;
+    assert!(next().contains("next: odd up"), "{}", next());
+    odd.up();
+    assert!(next().contains("next: odd status"), "{}", next());
+}
+
+#[test]
 fn nothing_is_asked_of_an_instance_that_only_has_the_same_ports() {
     let odd = instance();
     odd.up();

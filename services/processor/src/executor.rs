@@ -1,9 +1,12 @@
 //! Executes jobs: one slot, one time limit, one way to stop each.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
+use odd_contracts::{EventType, history};
 use odd_store::Claimed;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -11,7 +14,12 @@ use crate::conclude::Outcome;
 use crate::hand::{InHand, Message, Stop, acknowledge};
 use crate::handlers::{Execution, HandlerError, Registry};
 use crate::meters::Meters;
+use crate::outbox::Publication;
 use crate::room::{Held, Room, weigh};
+
+/// An execution that lasts so long is told while it runs, that others see what is under way. What ends sooner tells it with its outcome: a
+/// further publication of every job would cost more than it says.
+const TELL_AFTER: Duration = Duration::from_millis(250);
 
 /// A job whose execution ended.
 pub(crate) struct Finished {
@@ -32,19 +40,21 @@ pub(crate) struct Executor {
     meters: Arc<Meters>,
     room: Arc<Room>,
     finished: mpsc::Sender<Finished>,
+    publications: mpsc::Sender<Publication>,
     /// Dropped with the executor, which lives as long as anybody can start an execution, and as every execution.
     _alive: mpsc::Sender<()>,
 }
 
 impl Executor {
-    /// An executor that hands what has ended to `finished`. `alive` is dropped when nothing runs or can be started
-    /// any more.
+    /// An executor that hands what has ended to `finished`, and events of what lasts to `publications`. `alive` is dropped when nothing runs
+    /// or can be started any more.
     pub(crate) fn new(
         registry: Registry,
         in_hand: Arc<InHand>,
         meters: Arc<Meters>,
         room: Arc<Room>,
         finished: mpsc::Sender<Finished>,
+        publications: mpsc::Sender<Publication>,
         alive: mpsc::Sender<()>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -53,6 +63,7 @@ impl Executor {
             meters,
             room,
             finished,
+            publications,
             _alive: alive,
         })
     }
@@ -69,7 +80,7 @@ impl Executor {
             .insert(claimed.record.job.id, claimed.token, message.clone());
         let this = self.clone();
         let mut execution = Box::pin(async move {
-            let outcome = this.execute(&claimed, &stop).await;
+            let outcome = this.execute_and_tell(&claimed, &stop).await;
             if let Some(outcome) = outcome {
                 let held = this.room.hold(weigh(&claimed.record) + outcome.weight());
                 // The receiver ends only after every sender: this cannot fail while an execution lives.
@@ -93,6 +104,37 @@ impl Executor {
         if futures::poll!(execution.as_mut()).is_pending() {
             tokio::spawn(execution);
         }
+    }
+
+    /// Executes it; where that lasts, its events so far are published meanwhile.
+    async fn execute_and_tell(&self, claimed: &Claimed, stop: &Stop) -> Option<Outcome> {
+        let mut execution = pin!(self.execute(claimed, stop));
+        tokio::select! {
+            biased;
+            outcome = &mut execution => return outcome,
+            () = tokio::time::sleep(TELL_AFTER) => {}
+        }
+        self.tell(claimed);
+        execution.await
+    }
+
+    /// Publishes what was committed when the job was taken. Nothing depends on it: the outcome's publication has the whole history, so that this
+    /// one is left out where others wait already.
+    fn tell(&self, claimed: &Claimed) {
+        // A further attempt says nothing that the publication of the one before did not.
+        if claimed.record.attempt > 1 {
+            return;
+        }
+        let mut events = history::events(&claimed.record, &claimed.attempts);
+        // The gateway published it, or whoever submitted the job.
+        events.retain(|event| event.event_type != EventType::Created);
+        let publication = Publication {
+            events,
+            settle: None,
+            message: None,
+            held: self.room.hold(0),
+        };
+        let _ = self.publications.try_send(publication);
     }
 
     /// None where the execution was stopped because its outcome is of no use.

@@ -121,6 +121,7 @@ fn start(
         meters.clone(),
         room.clone(),
         finished,
+        publications.clone(),
         alive,
     );
 

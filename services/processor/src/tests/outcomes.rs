@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use odd_contracts::control::ControlMessage;
-use odd_contracts::{JobStatus, Timestamp};
+use odd_contracts::{EventEnvelope, EventType, JobStatus, Timestamp};
 use odd_spine::{Queue, codec};
 use odd_store::JobStore;
 use serde_json::json;
@@ -81,6 +81,23 @@ async fn an_attempt_that_takes_too_long_is_ended() {
         assert_eq!(error(&stored.record), "timed out after 20 ms");
         bed.until_settled(job.id).await;
     }
+    bed.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_lasts_is_told_while_it_runs() {
+    let bed = Bed::running().await;
+    let job = job(json!({ "simulate": { "durationMs": 60_000 } }));
+    bed.submit(&job).await;
+    until("the job to be told", async || {
+        let told = |event: &EventEnvelope| event.event_type == EventType::Validated;
+        bed.published().await.iter().any(told).then_some(())
+    })
+    .await;
+    bed.until(job.id, JobStatus::Executing).await;
+    bed.publish(cancel(job.id)).await;
+    bed.until(job.id, JobStatus::Cancelled).await;
+    bed.until_settled(job.id).await;
     bed.end().await;
 }
 
