@@ -20,7 +20,7 @@ main() {
     target=$(rustc -vV | tr -d '\r' | sed -n 's/^host: //p')
     folder=${CARGO_TARGET_DIR:-target}/$target
     case $target in
-        # Relocations are packed (0.8 MB; glibc 2.36 or later undoes it at the start).
+        # On x64 relocations are packed (0.8 MB; glibc 2.36 or later undoes it at the start); the binary for arm64 has none.
         *-linux-gnu)
             build "$target" image "-C target-feature=+crt-static" -C link-arg=-Wl,-z,pack-relative-relocs
             printf '%s\n' "$folder/image/odd"
