@@ -158,7 +158,9 @@ users:
     fn paths_are_seen_from_the_file_and_plain_commands_from_the_path() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config");
-        std::fs::write(&path, FILE).unwrap();
+        // A command with the separator of the system in it is a path.
+        let command = format!("bin{}login", std::path::MAIN_SEPARATOR);
+        std::fs::write(&path, FILE.replace("bin/login", &command)).unwrap();
         let file = read(Some(&path)).unwrap();
         let cluster = file.clusters[0].cluster.as_ref().unwrap();
         let seen = |folder: &str, name: &str| Some(home.path().join(folder).join(name).display().to_string());
