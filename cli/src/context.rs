@@ -102,14 +102,18 @@ impl Context {
 
     /// Address of a role: as set, else where the running instance has it, else where it would have it.
     pub fn url(&self, role: Role) -> String {
+        self.known_url(role)
+            .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.instance.port(role)))
+    }
+
+    /// Address of a role that is set, or that the running instance has.
+    fn known_url(&self, role: Role) -> Option<String> {
         let set = match role {
             Role::Gateway => self.settings.gateway_url.value.as_deref(),
             Role::ReadModel => self.settings.read_model_url.value.as_deref(),
             _ => None,
         };
-        set.map(str::to_owned)
-            .or_else(|| self.present().url(role))
-            .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.instance.port(role)))
+        set.map(str::to_owned).or_else(|| self.present().url(role))
     }
 
     /// [`Context::url`], unless it is the address of another instance: this one does not run, and its ports are that one's.
@@ -117,13 +121,8 @@ impl Context {
     /// # Errors
     /// Exit code 3 in that case: nothing may be done to, or said of, an instance that was not named.
     pub fn own_url(&self, role: Role) -> Result<String, Error> {
-        let set = match role {
-            Role::Gateway => self.settings.gateway_url.value.is_some(),
-            Role::ReadModel => self.settings.read_model_url.value.is_some(),
-            _ => false,
-        };
-        if set || self.present().url(role).is_some() {
-            return Ok(self.url(role));
+        if let Some(url) = self.known_url(role) {
+            return Ok(url);
         }
         let Some(other) = engine::neighbour(&self.instance, role) else {
             return Ok(self.url(role));
@@ -143,15 +142,18 @@ impl Context {
 
     /// Client of the gateway, made at its first use.
     pub fn gateway(&self) -> Result<&Gateway, Error> {
-        let url = self.own_url(Role::Gateway)?;
-        client(&self.gateway, || Gateway::new(&url)).map_err(|e| self.client_error("speak to the gateway", e))
+        client(&self.gateway, || {
+            Gateway::new(&self.own_url(Role::Gateway)?)
+                .map_err(|e| self.client_error("speak to the gateway", e))
+        })
     }
 
     /// Client of the read-model, made at its first use.
     pub fn read_model(&self) -> Result<&ReadModel, Error> {
-        let url = self.own_url(Role::ReadModel)?;
-        client(&self.read_model, || ReadModel::new(&url))
-            .map_err(|e| self.client_error("speak to the read-model", e))
+        client(&self.read_model, || {
+            ReadModel::new(&self.own_url(Role::ReadModel)?)
+                .map_err(|e| self.client_error("speak to the read-model", e))
+        })
     }
 
     /// A gateway client of its own with this time limit for each request.
@@ -181,7 +183,7 @@ impl Context {
     }
 }
 
-fn client<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ClientError>) -> Result<&T, ClientError> {
+fn client<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
     if let Some(client) = cell.get() {
         return Ok(client);
     }

@@ -89,13 +89,9 @@ pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
             print(context, check, width);
         }
         let of = of_instance(context.instance_name());
-        let own = format!("instance {}", context.instance_name());
-        let is_well = checks
-            .iter()
-            .any(|check| check.name == own && check.state == CheckState::Ok);
         let next = if failed > 0 {
             "what `try` says, then odd doctor".to_owned()
-        } else if is_well && context.present().running().is_some() {
+        } else if context.present().running().is_some() {
             format!("odd status{of}")
         } else {
             format!("odd up{of}")

@@ -25,6 +25,15 @@ pub struct StackStatus {
     pub orphans: Vec<String>,
 }
 
+impl StackStatus {
+    /// Names of containers that were made and are not there: somebody else removed them.
+    pub fn missing(&self) -> impl Iterator<Item = &str> {
+        let made = self.stack.iter().flat_map(|stack| &stack.containers);
+        made.map(String::as_str)
+            .filter(|name| !self.containers.iter().any(|container| container.name == *name))
+    }
+}
+
 /// A container as the engine has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

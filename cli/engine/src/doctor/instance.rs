@@ -4,7 +4,7 @@ use odd_contracts::Role;
 
 use super::builds::{Build, Told};
 use super::{Check, CheckState};
-use crate::docker::{self, ContainerStatus, StackFile, StackStatus};
+use crate::docker::{self, StackFile, StackStatus};
 use crate::instance::Instance;
 use crate::kubernetes::ClusterFile;
 use crate::platform::THEN;
@@ -98,30 +98,21 @@ async fn of_stack(instance: &Instance, stack: &StackFile) -> Check {
     let again = format!("odd up --instance {}", instance.name);
     // Where the engine does not answer, the check of the engine says so.
     let status = docker::status(instance).await.unwrap_or_default();
-    let ill = ailing(stack, &status);
+    let ill = ailing(&status);
     if !ill.is_empty() {
         return check.wrong(CheckState::Warning, ill.join(", "), again);
     }
     compared(check, published, again).await
 }
 
-/// Which containers of a stack do not do what they shall, in words. One that ended well was to end.
-fn ailing(stack: &StackFile, status: &StackStatus) -> Vec<String> {
-    let containers = &status.containers;
-    let ended_well = |container: &ContainerStatus| container.exit_code == Some(0);
-    let ill = containers
-        .iter()
-        .filter(|container| !container.is_well() && !ended_well(container));
+/// Which containers of a stack do not do what they shall, in words.
+fn ailing(status: &StackStatus) -> Vec<String> {
+    let ill = status.containers.iter().filter(|container| !container.is_well());
     let told = ill.map(|container| match container.state.as_str() {
         "running" => format!("{} is not healthy", container.name),
         state => format!("{} is {state}", container.name),
     });
-    let is_there = |name: &String| containers.iter().any(|container| container.name == *name);
-    let missing = stack
-        .containers
-        .iter()
-        .filter(|name| !containers.is_empty() && !is_there(name));
-    told.chain(missing.map(|name| format!("{name} is not there")))
+    told.chain(status.missing().map(|name| format!("{name} is not there")))
         .collect()
 }
 
@@ -138,4 +129,42 @@ async fn compared(check: Check, roles: impl IntoIterator<Item = (Role, u16)>, re
         return check.wrong(CheckState::Warning, consequence, remedy);
     }
     check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::ContainerStatus;
+
+    fn container(name: &str, state: &str, health: Option<&str>, exit_code: Option<i64>) -> ContainerStatus {
+        ContainerStatus {
+            service: name.to_owned(),
+            number: 1,
+            name: name.to_owned(),
+            image: String::new(),
+            state: state.to_owned(),
+            health: health.map(str::to_owned),
+            restarts: 0,
+            exit_code,
+            started_at: None,
+            ports: Vec::new(),
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn what_does_not_do_what_it_shall_is_named() {
+        let status = StackStatus {
+            containers: vec![
+                container("gateway", "running", Some("healthy"), None),
+                container("mongo", "running", Some("unhealthy"), None),
+                container("redis", "paused", None, None),
+                // Somebody stopped it in good order: it is missed all the same.
+                container("processor", "exited", None, Some(0)),
+            ],
+            ..StackStatus::default()
+        };
+        let told = ["mongo is not healthy", "redis is paused", "processor is exited"];
+        assert_eq!(ailing(&status), told);
+    }
 }

@@ -175,10 +175,7 @@ fn state_of(status: &StackStatus, roles: &[RoleRow]) -> InstanceState {
     }
     let well = status.containers.iter().all(ContainerStatus::is_well);
     // One that was removed by hand has no container that could be unwell.
-    let missing = status.stack.as_ref().is_some_and(|stack| {
-        let there = |name: &String| status.containers.iter().any(|c| c.name == *name);
-        !stack.containers.iter().all(there)
-    });
+    let missing = status.missing().next().is_some();
     if well && !missing && roles.iter().all(|role| role.state == RoleState::Ready) {
         InstanceState::Running
     } else {

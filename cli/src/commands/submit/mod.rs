@@ -103,7 +103,7 @@ A line of a scenario:
 
 With --wait the exit code is 0 where every job COMPLETED, 4 where one FAILED or was CANCELLED,
 5 where one did not end in time, 6 where one ended otherwise than its `expect`. A refused job
-makes it 1, Ctrl-C 130; what was accepted goes on after that, and its ids are told.";
+makes it 1, Ctrl-C 130: what was accepted goes on after that.";
 
 /// Submits, waits and reports.
 pub async fn run(context: &Context, args: Args) -> Result<ExitCode, Error> {
